@@ -1,0 +1,1 @@
+"""Data: manifests, images, batches, augmentation and loaders."""

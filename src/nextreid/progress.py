@@ -1,7 +1,7 @@
 """A small protocol for progress: rooms report, whoever called them decides whether to draw it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -18,16 +18,8 @@ class Task(Protocol):
 class Progress(Protocol):
     """Whatever draws bars."""
 
-    def task(self, title: str, total: int | None) -> "TaskContext":
+    def task(self, title: str, total: int | None) -> AbstractContextManager[Task]:
         """Open a bar; `total` None when the length is not known."""
-
-
-class TaskContext(Protocol):
-    """The context manager that `Progress.task` returns."""
-
-    def __enter__(self) -> Task: ...
-
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 class _SilentTask:

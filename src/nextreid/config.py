@@ -5,9 +5,12 @@ YAML files and `--section.option value` into it; `nextreid.build` turns it into 
 """
 
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
+
+from nextreid.errors import InputError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -143,3 +146,46 @@ class Config:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     dropout: DropoutConfig = field(default_factory=DropoutConfig)
     val: ValConfig = field(default_factory=ValConfig)
+
+
+_WITHOUT_EFFECT: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("model.name", "next", ("model.tmse", "model.csse", "model.mmfa", "model.rho")),
+    ("model.name", "next", ("model.tmse_text", "model.structure_experts", "model.mmfa_residual")),
+    ("model.name", "next", ("model.mmfa_keys", "model.text_dense", "model.caption_sampling")),
+    ("model.name", "next", ("loss.mutual_information", "loss.agreement", "loss.text", "dropout.caption")),
+    ("model.tmse", "True", ("model.rho", "model.tmse_text", "model.text_dense")),
+    ("model.csse", "True", ("model.structure_experts", "loss.mutual_information", "loss.agreement")),
+    ("model.mmfa", "True", ("model.mmfa_residual", "model.mmfa_keys")),
+    ("model.tmse_text", "True", ("model.text_dense",)),
+    ("model.camera_embedding", "True", ("dropout.camera",)),
+    ("val.rule", "identities", ("val.fraction", "val.every")),
+)
+"""(key, the value it needs, keys that do nothing otherwise)."""
+
+
+def check(config: Config) -> Config:
+    """Return the configuration if every option in it has an effect.
+
+    Raises:
+        InputError: an option that differs from its default but does nothing here, or the agreement
+            term without the mutual information (satisfied by uniform routing, DESIGN 2).
+    """
+    defaults = Config()
+    for key, needed, idle in _WITHOUT_EFFECT:
+        if str(attrgetter(key)(config)) == needed:
+            continue
+        for other in idle:
+            given = attrgetter(other)(config)
+            if given != attrgetter(other)(defaults):
+                raise InputError(
+                    f"{other} = {given} has no effect with {key} = {attrgetter(key)(config)}",
+                    do=f"remove {other}, or set {key} to {needed.lower()}",
+                )
+    if config.loss.agreement > 0 and config.loss.mutual_information == 0:
+        raise InputError(
+            "loss.agreement without loss.mutual_information is satisfied by sending all tokens everywhere",
+            do="give loss.mutual_information a weight too",
+        )
+    if config.loss.identity == 0 and config.loss.triplet == 0:
+        raise InputError("loss.identity and loss.triplet are both 0", allowed="at least one above 0")
+    return config

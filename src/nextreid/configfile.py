@@ -164,18 +164,14 @@ def _construct(tree: type[T], values: dict[str, Any], prefix: str) -> T:
 
 
 def _unknown(setting: Setting, known: list[str]) -> InputError:
-    section, _, last = setting.key.rpartition(".")
+    section = setting.key.rpartition(".")[0]
     inside = [key for key in known if key.startswith(f"{setting.key}.")]
-    near = difflib.get_close_matches(setting.key, known, n=1, cutoff=0.75)
-    if not near:  # the right option in a wrong section, or in none
-        names = [key.rpartition(".")[2] for key in known]
-        close = difflib.get_close_matches(last, names, n=1, cutoff=0.75)
-        near = [known[names.index(close[0])]] if close else []
     siblings = [key for key in known if section and key.startswith(f"{section}.")]
+    near = _nearest(setting.key, siblings) or _nearest(setting.key, known)
     if inside:
         allowed = f"it is a section, with the options {', '.join(inside)}"
     elif near:
-        allowed = f"the nearest is {near[0]}"
+        allowed = f"the nearest is {near}"
     elif siblings:
         allowed = f"in this section: {', '.join(siblings)}"
     else:
@@ -185,6 +181,19 @@ def _unknown(setting: Setting, known: list[str]) -> InputError:
         allowed=allowed,
         do="correct the name; `--help` lists all options",
     )
+
+
+def _nearest(key: str, known: list[str]) -> str | None:
+    """Return the known key whose last word, then whose section, is most like the given one's."""
+    section, _, last = key.rpartition(".")
+
+    def likeness(other: str) -> tuple[float, float]:
+        its_section, _, its_last = other.rpartition(".")
+        match = difflib.SequenceMatcher
+        return match(None, last, its_last).ratio(), match(None, section, its_section).ratio()
+
+    best = max(known, key=likeness, default=None)
+    return best if best is not None and likeness(best)[0] >= 0.6 else None  # difflib's own cutoff
 
 
 def _convert(setting: Setting, hint: Any) -> Any:

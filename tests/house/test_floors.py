@@ -1,4 +1,4 @@
-"""Imports go one way: a file imports from lower floors only, and rooms of one floor do not know each other."""
+"""Imports go one way: from lower floors only; rooms of one floor do not know each other."""
 
 import ast
 from pathlib import Path

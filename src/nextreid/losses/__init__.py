@@ -1,0 +1,1 @@
+"""Losses on branch features and identity logits."""

@@ -1,0 +1,1 @@
+"""Training: optimiser, Lightning module, the fit loop with its checkpoints and logs."""

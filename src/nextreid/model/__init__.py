@@ -1,0 +1,1 @@
+"""The NEXT model, its parts, its baselines, and how they are saved."""

@@ -1,0 +1,129 @@
+"""From a batch of observations to tokens: one packed pass over the images that are there."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nextreid.data.batch import Batch
+from nextreid.errors import InputError
+from nextreid.model.backbone import Dense, VisualEncoder
+from nextreid.model.outputs import Tokens
+
+
+class MultiModalEncoder(nn.Module):
+    """The shared backbone under every model of this room.
+
+    Absent is absent: only present images are packed and encoded, and absent columns are excluded
+    from every mean and sum after.
+
+    Args:
+        clip: a `transformers.CLIPModel`.
+        modalities: the M known names, in slot order.
+        cameras: known cameras for the camera embedding, or None for no embedding.
+        size: input (H,W).
+        dense: what text is compared with.
+    """
+
+    def __init__(
+        self,
+        clip: Any,
+        *,
+        modalities: Sequence[str],
+        cameras: Sequence[str] | None,
+        size: tuple[int, int],
+        dense: Dense,
+    ) -> None:
+        super().__init__()
+        self.modalities = tuple(modalities)
+        self.cameras = None if cameras is None else tuple(cameras)
+        self.size = size
+        self.visual = VisualEncoder(
+            clip,
+            modalities=len(self.modalities),
+            cameras=None if self.cameras is None else len(self.cameras),
+            dense=dense,
+        )
+        patch = self.visual.patch
+        if size[0] % patch or size[1] % patch:
+            raise InputError(
+                f"Input size {size[0]}x{size[1]} does not fit patches of {patch}x{patch}",
+                allowed=f"height and width that are multiples of {patch}",
+            )
+        self.grid = (size[0] // patch, size[1] // patch)
+
+    @property
+    def dim(self) -> int:
+        """D, the width of the joint space."""
+        return self.visual.dim
+
+    def forward(self, batch: Batch) -> Tokens:
+        """Encode a batch.
+
+        Raises:
+            InputError: an observation with no image, columns in another order than the model's, or
+                images of another size.
+        """
+        present, role = self._columns(batch)  # (B,C) bool, (B,C) index of the role
+        B, C = present.shape
+        column, row = present.T.nonzero(as_tuple=True)  # ordered by modality, then observation
+        pixels = torch.cat(
+            [
+                batch.images[name][present[:, c]]
+                for c, name in enumerate(batch.modalities)
+                if present[:, c].any()
+            ]
+        )
+        if tuple(pixels.shape[-2:]) != tuple(self.size):
+            raise InputError(
+                f"Images are {pixels.shape[-2]}x{pixels.shape[-1]}",
+                allowed=f"the model's {self.size[0]}x{self.size[1]}",
+            )
+        classes, patches, dense = self.visual(pixels, role[row, column], self._cameras(batch)[row])
+
+        where = row * C + column
+
+        def unpack(packed: Tensor) -> Tensor:
+            empty = packed.new_zeros(B * C, *packed.shape[1:])
+            return empty.index_copy(0, where, packed).view(B, C, *packed.shape[1:])
+
+        f = unpack(classes)  # (B,C,D)
+        M = len(self.modalities)
+        slots = present[:, :M] & (role[:, :M] == torch.arange(M, device=role.device))
+        context = f.sum(dim=1) / present.sum(dim=1)[:, None]  # absent columns hold zeros
+        filled = torch.where(slots[..., None], f[:, :M], context[:, None])
+        P = unpack(patches)
+        return Tokens(
+            classes=f,
+            patches=P,
+            dense=P if dense is patches or self.visual.dense == "last" else unpack(dense),
+            present=present,
+            roles=nn.functional.one_hot(role, M + 1).float(),
+            slots=slots,
+            context=context,
+            filled=filled,
+            grid=self.grid,
+        )
+
+    def _columns(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        M = len(self.modalities)
+        if batch.modalities[:M] != self.modalities:
+            raise InputError(
+                f"The batch's columns are {', '.join(batch.modalities)}",
+                allowed=f"first the model's own ({', '.join(self.modalities)}), then any others",
+            )
+        nothing = (~batch.present.any(dim=1)).nonzero().flatten().tolist()
+        if nothing:
+            names = ", ".join(batch.observation[i] for i in nothing[:5])
+            raise InputError(f"{len(nothing)} observations of the batch have no image: {names}")
+        C = len(batch.modalities)
+        role = torch.arange(C, device=batch.present.device).clamp(max=M).expand(len(batch), C)
+        if batch.named is not None:
+            role = torch.where(batch.named, role, M)
+        return batch.present, role
+
+    def _cameras(self, batch: Batch) -> Tensor:
+        known = {name: i for i, name in enumerate(self.cameras or ())}
+        indices = [known.get(name, len(known)) if name is not None else len(known) for name in batch.camera]
+        return torch.tensor(indices, device=batch.present.device)

@@ -1,0 +1,160 @@
+"""NEXT: text-modulated semantic experts, context-shared structure experts, their aggregation."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nextreid.data.batch import Batch
+from nextreid.model.aggregation import FeatureAggregation, Keys, Residual
+from nextreid.model.encoder import MultiModalEncoder
+from nextreid.model.outputs import NextOutput, Tokens
+from nextreid.model.semantic import SemanticExperts
+from nextreid.model.sentences import SentenceEncoder
+from nextreid.model.structure import StructureExperts, agreement, mutual_information
+from nextreid.seeding import torch_generator
+
+
+class NextModel(nn.Module):
+    """NEXT (arXiv 2505.20001), figure "overview": every part can be switched off.
+
+    With TMSE, CSSE and MMFA off it is the plain concatenation of the class tokens.
+
+    Args:
+        encoder: images to tokens.
+        sentences: sentences to embeddings (frozen).
+        generic: the K identity groups' generic prompts; one semantic expert each.
+        tmse, csse, mmfa: whether the part is there.
+        text: whether text modulates TMSE's routing.
+        rho: share of patches a semantic expert keeps, 0 < rho <= 1.
+        structure_experts: J.
+        residual, keys: of MMFA.
+        text_loss: whether there is an image-sentence loss term (its scale and offset are learned).
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: MultiModalEncoder,
+        sentences: SentenceEncoder,
+        generic: Sequence[str],
+        tmse: bool = True,
+        text: bool = True,
+        csse: bool = True,
+        mmfa: bool = True,
+        rho: float = 0.5,
+        structure_experts: int = 6,
+        residual: Residual = "none",
+        keys: Keys = "pooled",
+        text_loss: bool = False,
+    ) -> None:
+        super().__init__()
+        M, K, D = len(encoder.modalities), len(generic), encoder.dim
+        self.encoder = encoder
+        self.sentences = sentences
+        self.generic = tuple(generic)
+        self.semantic = SemanticExperts(experts=K, roles=M + 1, dim=D, rho=rho, text=text) if tmse else None
+        self.structure = StructureExperts(experts=structure_experts, dim=D) if csse else None
+        self.aggregation = (
+            FeatureAggregation(
+                modalities=M, dim=D, semantic=tmse, structure=csse, residual=residual, keys=keys
+            )
+            if mmfa and (tmse or csse)
+            else None
+        )
+        self.text_match = TextMatch() if text_loss else None
+        self.widths = {"global": M * D}
+        if tmse:
+            self.widths["semantic"] = M * D if self.aggregation else K * D
+        if csse:
+            self.widths["structural"] = M * D if self.aggregation else structure_experts * D
+
+    def forward(self, batch: Batch) -> NextOutput:
+        """Run the model; the same in training and evaluation."""
+        tokens = self.encoder(batch)
+        branches = {"global": tokens.filled.flatten(1)}  # (B,M*D)
+        text = self._text(batch)
+
+        semantic = structure = None
+        if self.semantic is not None:
+            semantic = self.semantic(tokens, text, self._noise(batch, tokens))  # O_k
+        if self.structure is not None:
+            structure = self.structure(tokens)  # S_j
+        if self.aggregation is not None:
+            branches |= self.aggregation(tokens, semantic, structure)
+        else:
+            if semantic is not None:
+                branches["semantic"] = semantic.pooled.flatten(1)  # (B,K*D)
+            if structure is not None:
+                branches["structural"] = structure.pooled.flatten(1)  # (B,J*D)
+
+        text_vector = F.normalize(tokens.context.float(), dim=-1)
+        auxiliary: dict[str, Tensor] = {}
+        if self.training and structure is not None:
+            auxiliary["mutual_information"] = -mutual_information(structure, tokens.present)
+            auxiliary["agreement"] = agreement(structure, tokens.present)
+        if self.training and self.text_match is not None and text is not None:
+            auxiliary["text"] = self.text_match(text_vector, text, batch)
+        return NextOutput(
+            branches=branches,
+            text_vector=text_vector,
+            tokens=tokens,
+            semantic=semantic,
+            structure=structure,
+            auxiliary=auxiliary,
+        )
+
+    def _text(self, batch: Batch) -> Tensor | None:
+        """Return T, (B,K,D), when some part listens to it."""
+        listens = self.text_match is not None and self.training
+        if self.semantic is not None and self.semantic.modulation is not None:
+            listens = True
+        return self.sentences.compose(batch.prompts, self.generic) if listens else None
+
+    def _noise(self, batch: Batch, tokens: Tokens) -> Tensor | None:
+        """Return the routing noise (B,C,K,N): each observation's from its own seed."""
+        if not self.training or batch.noise_seed is None:
+            return None
+        C, N, K = tokens.patches.shape[1], tokens.patches.shape[2], len(self.generic)
+        draws = [
+            torch.randn(C, K, N, generator=torch_generator(int(seed), "routing"))
+            for seed in batch.noise_seed.tolist()
+        ]
+        return torch.stack(draws).to(tokens.patches.device)
+
+
+class TextMatch(nn.Module):
+    """Image-sentence term: a sigmoid over observation x sentence, "is this sentence one of mine?".
+
+    Only sentences that were really heard count, never generic prompts. A sentence that two
+    observations share is true for both. Computed within one process.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(math.log(10.0)))  # SigLIP's start: t = 10, b = -10
+        self.offset = nn.Parameter(torch.tensor(-10.0))
+
+    def forward(self, vector: Tensor, text: Tensor, batch: Batch) -> Tensor:
+        """Return the mean loss over observations.
+
+        Args:
+            vector: (B,D) normalised image vectors.
+            text: (B,K,D) sentence embeddings.
+            batch: whose prompts say which sentences are real and which are equal.
+        """
+        keys = [(k, heard) for row in batch.prompts for k, heard in enumerate(row)]
+        distinct = {key: i for i, key in enumerate(dict.fromkeys(key for key in keys if key[1]))}
+        if not distinct:
+            return (self.scale + self.offset) * 0.0 + vector.sum() * 0.0
+        first = [keys.index(key) for key in distinct]
+        sentences = text.flatten(0, 1)[torch.tensor(first, device=text.device)]  # (S,D)
+        logits = vector @ sentences.T * self.scale.exp() + self.offset  # (B,S)
+        truth = -torch.ones_like(logits)
+        for b, row in enumerate(batch.prompts):
+            for k, heard in enumerate(row):
+                if heard:
+                    truth[b, distinct[k, heard]] = 1.0
+        return -F.logsigmoid(truth * logits).sum(dim=1).mean()

@@ -1,0 +1,165 @@
+"""A model is a folder: safetensors, config.json, tokenizer, model card. Never pickle."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nextreid.attributes.schema import Schema
+from nextreid.errors import InputError
+from nextreid.model.architecture import Architecture, ReidModel, build_model
+from nextreid.model.backbone import Clip
+from nextreid.version import __version__
+
+FORMAT = "nextreid.model/1"
+WEIGHTS, CONFIG, CARD, TOKENIZER = "model.safetensors", "config.json", "README.md", "tokenizer"
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A model with what is needed to use it.
+
+    Attributes:
+        model: in evaluation mode.
+        architecture: its settings.
+        origin: where its backbone came from: "clip", "builtin", "scratch".
+        notes: what training wrote about it (data, seed, selection rule, epochs ...).
+    """
+
+    model: ReidModel
+    architecture: Architecture
+    origin: str
+    notes: Mapping[str, Any]
+
+
+def save_model(pretrained: Pretrained, folder: str | Path) -> Path:
+    """Write a model folder; an existing one is replaced only when the new one is complete."""
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    fresh = folder.with_name(folder.name + ".writing")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    model = pretrained.model
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(state, fresh / WEIGHTS, metadata={"format": "pt"})
+    model.sentences.tokenizer.save_pretrained(fresh / TOKENIZER)
+    config = {
+        "format": FORMAT,
+        "nextreid": __version__,
+        "architecture": pretrained.architecture.to_dict(),
+        "clip": {
+            "projection_dim": model.encoder.dim,
+            "vision_config": model.encoder.visual.vision.config.to_dict(),
+            "text_config": model.sentences.text.config.to_dict(),
+        },
+        "origin": pretrained.origin,
+        "widths": dict(model.widths),
+        "embedding_width": sum(model.widths.values()),
+        "notes": dict(pretrained.notes),
+    }
+    (fresh / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    (fresh / CARD).write_text(_card(pretrained), encoding="utf-8")
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def load_model(folder: str | Path) -> Pretrained:
+    """Read a model folder; weights load strictly.
+
+    Raises:
+        InputError: not a model folder, a damaged file, or weights that do not fit the configuration.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+    from transformers import AutoTokenizer, CLIPConfig, CLIPModel
+
+    folder = Path(folder)
+    config = _read_config(folder)
+    architecture = Architecture.from_dict(config["architecture"])
+    tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER)
+    clip = Clip(model=CLIPModel(CLIPConfig(**config["clip"])), tokenizer=tokenizer, origin="scratch")
+    model = build_model(architecture, clip)
+    try:
+        state = load_file(folder / WEIGHTS)
+        model.load_state_dict(state, strict=True)
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise InputError(
+            f"{folder / WEIGHTS} cannot be loaded: {str(error).strip().splitlines()[0]}",
+            allowed="the weights that config.json beside it describes",
+            do="copy the folder again, or train anew",
+        ) from error
+    model.eval()
+    return Pretrained(
+        model=model, architecture=architecture, origin=config["origin"], notes=config.get("notes", {})
+    )
+
+
+def weights_sha256(folder: str | Path) -> str:
+    """Return the SHA-256 of a model folder's weights."""
+    digest = hashlib.sha256()
+    with (Path(folder) / WEIGHTS).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    if not path.is_file():
+        raise InputError(
+            f"{folder} is not a model folder: it has no {CONFIG}",
+            allowed=f"a folder with {CONFIG}, {WEIGHTS} and {TOKENIZER}/, as RUN/model after training",
+        )
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is not valid JSON: {error}", do="copy the folder again") from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        found = config.get("format") if isinstance(config, dict) else None
+        raise InputError(f"{path} has format {found!r}", allowed=FORMAT)
+    missing = [key for key in ("architecture", "clip", "origin") if key not in config]
+    if missing:
+        raise InputError(f"{path} lacks {', '.join(missing)}", do="copy the folder again")
+    return config
+
+
+def _card(pretrained: Pretrained) -> str:
+    a = pretrained.architecture
+    schema = Schema.from_dict(a.schema)
+    rows = "\n".join(f"| {key} | {value} |" for key, value in sorted(pretrained.notes.items()))
+    parts = [name for name in ("tmse", "tmse_text", "csse", "mmfa") if getattr(a, name)]
+    widths = ", ".join(f"{name} {width}" for name, width in pretrained.model.widths.items())
+    description = f"{a.name}" + (f" with {', '.join(parts)}" if a.name == "next" and parts else "")
+    return f"""---
+library_name: nextreid
+tags: [re-identification, multi-modal]
+---
+# A nextreid model
+
+{description}, for {schema.kind} observations in {", ".join(a.modalities)}, input {a.size[0]}x{a.size[1]}
+(mean {a.mean}, std {a.std}), backbone from: {pretrained.origin}.
+Embedding: {sum(pretrained.model.widths.values())} wide ({widths}).
+
+| about its training | |
+|---|---|
+{rows}
+
+Licence of the code: MIT. The weights inherit the terms of the backbone and of the training data.
+Re-identification of people can harm them: use it only where the law and those filmed allow it.
+
+```python
+from nextreid import NextReID, Observation
+
+model = NextReID.from_pretrained("this/folder")
+vectors = model.embed([Observation(rgb="a.jpg", tir="b.jpg")]).vectors
+```
+"""

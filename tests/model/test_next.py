@@ -133,12 +133,11 @@ def test_dispatch_sums_to_one_per_expert_and_present_modality(model):
 
 def test_pooled_output_feels_gamma():
     """Finite differences: the gate weighs the pooling, and nothing cancels it."""
-    model = make_model().eval().double()
+    model = make_model().eval()
     batch = make_batch(2)
-    batch = type(batch)(**{**batch.__dict__, "images": {k: v.double() for k, v in batch.images.items()}})
     with torch.no_grad():
         base = model(batch).semantic
-        step = 1e-4
+        step = 1e-3
         changes = []
         for k in range(4):
             target = model.semantic.router.target

@@ -105,12 +105,14 @@ def test_a_folder_that_is_no_model_is_an_error(tmp_path):
 
 def test_bf16_is_close_to_fp32_and_trains():
     model = make_model(text_loss=True, mmfa_keys="tokens").train()
-    batch = make_batch(4, present=[[1, 1, 1], [1, 0, 0], [0, 1, 1], [0, 0, 1]], noise_seed=torch.arange(4))
+    prompts = (((("a man", 1.0),), (), (), ()),) * 4
+    mixed = [[1, 1, 1], [1, 0, 0], [0, 1, 1], [0, 0, 1]]
+    batch = make_batch(4, present=mixed, noise_seed=torch.arange(4), prompts=prompts)
     with torch.no_grad():
         exact = model(batch).embedding()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out = model(batch)
-        loss = sum(f.float().square().mean() for f in out.branches.values())
+        loss = sum(f.float().square().mean() for f in out.branches.values()) + out.auxiliary["text"]
     loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters() if p.requires_grad)
     cosine = torch.nn.functional.cosine_similarity(exact, out.embedding().detach(), dim=1)

@@ -56,7 +56,7 @@ class FeatureAggregation(nn.Module):
         dim: D.
         semantic, structure: which experts there are.
         residual: "query" adds the (filled) class token to the answer.
-        keys: "pooled": {O_k} and {S_j}; "tokens": the sampled tokens h_i with their gates, and S_jm.
+        keys: "pooled": {O_k} and {S_j}; "tokens": the h_i, biased by their pooling logits, and S_jm.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class FeatureAggregation(nn.Module):
             if self.keys == "pooled":
                 answer = self.semantic(queries, semantic.pooled, None)
             else:
-                answer = self.semantic(queries, semantic.tokens.flatten(1, 2), semantic.gates.flatten(1, 2))
+                answer = self.semantic(queries, semantic.tokens.flatten(1, 2), semantic.logits.flatten(1, 2))
             features["semantic"] = self._finish(answer, tokens)
         if self.structure is not None and structure is not None:
             if self.keys == "pooled":

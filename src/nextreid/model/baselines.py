@@ -34,7 +34,10 @@ class ConcatModel(nn.Module):
 
     def forward(self, batch: Batch) -> NextOutput:
         """Run the model."""
-        tokens = self.encoder(batch)
+        return self.describe(self.encoder(batch), batch)
+
+    def describe(self, tokens: Tokens, batch: Batch) -> NextOutput:
+        """Run everything after the encoder, on the tokens of a batch."""
         branches = {"global": tokens.filled.flatten(1)}
         branches |= {name: lift(tokens.filled).flatten(1) for name, lift in self.lifts.items()}
         return NextOutput(
@@ -111,7 +114,10 @@ class DecoupledModel(nn.Module):
 
     def forward(self, batch: Batch) -> NextOutput:
         """Run the model."""
-        tokens = self.encoder(batch)
+        return self.describe(self.encoder(batch), batch)
+
+    def describe(self, tokens: Tokens, batch: Batch) -> NextOutput:
+        """Run everything after the encoder, on the tokens of a batch."""
         branches = {"global": tokens.filled.flatten(1), "decoupled": self.decoupled(tokens).flatten(1)}
         return NextOutput(
             branches=branches, text_vector=F.normalize(tokens.context.float(), dim=-1), tokens=tokens

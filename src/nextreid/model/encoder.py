@@ -88,21 +88,13 @@ class MultiModalEncoder(nn.Module):
             empty = packed.new_zeros(B * C, *packed.shape[1:])
             return empty.index_copy(0, where, packed).view(B, C, *packed.shape[1:])
 
-        f = unpack(classes)  # (B,C,D)
-        M = len(self.modalities)
-        slots = present[:, :M] & (role[:, :M] == torch.arange(M, device=role.device))
-        context = f.sum(dim=1) / present.sum(dim=1)[:, None]  # absent columns hold zeros
-        filled = torch.where(slots[..., None], f[:, :M], context[:, None])
-        P = unpack(patches)
-        return Tokens(
-            classes=f,
+        P = unpack(patches)  # (B,C,N,D)
+        return _tokens(
+            classes=unpack(classes),  # (B,C,D)
             patches=P,
-            dense=P if dense is patches or self.visual.dense == "last" else unpack(dense),
+            dense=P if self.visual.dense == "last" else unpack(dense),
             present=present,
-            roles=nn.functional.one_hot(role, M + 1).float(),
-            slots=slots,
-            context=context,
-            filled=filled,
+            roles=nn.functional.one_hot(role, len(self.modalities) + 1).float(),
             grid=self.grid,
         )
 
@@ -127,3 +119,51 @@ class MultiModalEncoder(nn.Module):
         known = {name: i for i, name in enumerate(self.cameras or ())}
         indices = [known.get(name, len(known)) if name is not None else len(known) for name in batch.camera]
         return torch.tensor(indices, device=batch.present.device)
+
+
+def restricted(tokens: Tokens, keep: Tensor) -> Tokens:
+    """Return the tokens as if only some of the images had been there.
+
+    Images are encoded one by one, so this equals encoding the smaller set again.
+
+    Args:
+        tokens: of all images.
+        keep: (B,C) bool; each observation must keep an image that it has.
+
+    Raises:
+        InputError: an observation is left with nothing.
+    """
+    present = tokens.present & keep
+    if not bool(present.any(dim=1).all()):
+        raise InputError("An observation is left without any image", allowed="at least one of its own")
+    patches = torch.where(present[..., None, None], tokens.patches, 0)
+    same = tokens.dense is tokens.patches
+    return _tokens(
+        classes=torch.where(present[..., None], tokens.classes, 0),
+        patches=patches,
+        dense=patches if same else torch.where(present[..., None, None], tokens.dense, 0),
+        present=present,
+        roles=tokens.roles,
+        grid=tokens.grid,
+    )
+
+
+def _tokens(
+    *, classes: Tensor, patches: Tensor, dense: Tensor, present: Tensor, roles: Tensor, grid: tuple[int, int]
+) -> Tokens:
+    """Fill the slots: a present modality has its own class token, an absent one the present ones' mean."""
+    M = roles.shape[-1] - 1
+    named = roles[:, :M].argmax(dim=-1) == torch.arange(M, device=roles.device)
+    slots = present[:, :M] & named  # (B,M)
+    context = classes.sum(dim=1) / present.sum(dim=1)[:, None]  # absent columns hold zeros
+    return Tokens(
+        classes=classes,
+        patches=patches,
+        dense=dense,
+        present=present,
+        roles=roles,
+        slots=slots,
+        context=context,
+        filled=torch.where(slots[..., None], classes[:, :M], context[:, None]),  # (B,M,D)
+        grid=grid,
+    )

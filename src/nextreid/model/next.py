@@ -73,7 +73,10 @@ class NextModel(nn.Module):
 
     def forward(self, batch: Batch) -> NextOutput:
         """Run the model; the same in training and evaluation."""
-        tokens = self.encoder(batch)
+        return self.describe(self.encoder(batch), batch)
+
+    def describe(self, tokens: Tokens, batch: Batch) -> NextOutput:
+        """Run everything after the encoder, on the tokens of a batch."""
         branches = {"global": tokens.filled.flatten(1)}  # (B,M*D)
         text = self._text(batch)
 

@@ -46,15 +46,15 @@ class SemanticRouting:
 
     Attributes:
         pooled: (B,K,D) `O_k`.
-        tokens: (B,K,L,D) expert tokens `h_i`; those of absent columns are masked by `gates`.
-        gates: (B,K,L) `log sigmoid(gamma_i)`; -inf for absent columns.
+        tokens: (B,K,L,D) expert tokens `h_i`; those of absent columns are masked by `logits`.
+        logits: (B,K,L) pooling logits `q_k . h_i + log sigmoid(gamma_i)`; -inf for absent columns.
         alpha, beta, gamma: (B,C,K,N) routing prior, text relevance and their modulation.
         kept: (B,C,K,n) indices of the sampled patches, best first.
     """
 
     pooled: Tensor
     tokens: Tensor
-    gates: Tensor
+    logits: Tensor
     alpha: Tensor
     beta: Tensor
     gamma: Tensor

@@ -61,7 +61,7 @@ def save_model(pretrained: Pretrained, folder: str | Path) -> Path:
         "embedding_width": sum(model.widths.values()),
         "notes": dict(pretrained.notes),
     }
-    (fresh / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    (fresh / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     (fresh / CARD).write_text(_card(pretrained), encoding="utf-8")
     old = folder.with_name(folder.name + ".old")
     shutil.rmtree(old, ignore_errors=True)

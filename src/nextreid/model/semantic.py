@@ -133,7 +133,7 @@ class SemanticExperts(nn.Module):
         weights = logits.softmax(dim=-1)
         pooled = torch.einsum("bkl,bkld->bkd", weights.to(h.dtype), h)  # O_k
         return SemanticRouting(
-            pooled=pooled, tokens=h, gates=gates, alpha=alpha, beta=beta, gamma=gamma, kept=kept
+            pooled=pooled, tokens=h, logits=logits, alpha=alpha, beta=beta, gamma=gamma, kept=kept
         )
 
 

@@ -1,0 +1,210 @@
+"""NextReID: a trained model that turns observations into vectors."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nextreid.attributes.schema import Schema
+from nextreid.data.batch import Batch, Prompts
+from nextreid.data.images import ImageTransform
+from nextreid.data.loaders import batch_from_observations
+from nextreid.embedding.embeddings import Embeddings
+from nextreid.errors import InputError
+from nextreid.model.encoder import restricted
+from nextreid.model.outputs import Tokens
+from nextreid.model.pretrained import Pretrained, load_model, save_model
+from nextreid.model.sentences import select_prompts
+from nextreid.observation import Observation, Sentence
+from nextreid.progress import Progress, Silent
+
+Precision = Literal["fp32", "bf16"]
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device for `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+
+    `auto` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        InputError: a device that this machine lacks.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    kind = name.split(":")[0]
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if kind not in there:
+        raise InputError(f"There is no device {name!r}", allowed="auto, cpu, cuda, mps")
+    if not there[kind]:
+        raise InputError(f"This machine has no {kind} device that torch can use", do="use --device auto")
+    return torch.device(name)
+
+
+def each_subset(modalities: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Return every non-empty proper subset, small ones first, names in the given order."""
+    return tuple(s for size in range(1, len(modalities)) for s in combinations(modalities, size))
+
+
+class NextReID:
+    """A model ready for use.
+
+    Args:
+        pretrained: the model and its settings.
+        device: auto, cpu, cuda, mps.
+    """
+
+    def __init__(self, pretrained: Pretrained, *, device: str = "auto") -> None:
+        self.pretrained = pretrained
+        self.device = choose_device(device)
+        self.model = pretrained.model.to(self.device).eval()
+        a = pretrained.architecture
+        self.modalities = a.modalities
+        self.groups = tuple(group.name for group in Schema.from_dict(a.schema).identity_groups)
+        self.transform = ImageTransform(size=a.size, mean=a.mean, std=a.std)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, *, device: str = "auto") -> "NextReID":
+        """Load a model folder, as training writes it to RUN/model.
+
+        Raises:
+            InputError: not a model folder, a damaged one, or no such device.
+        """
+        return cls(load_model(folder), device=device)
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write the model folder: safetensors, config.json, tokenizer, model card."""
+        return save_model(self.pretrained, folder)
+
+    @torch.inference_mode()
+    def embed(
+        self,
+        observations: Sequence[Observation],
+        *,
+        batch_size: int = 64,
+        captions: bool = True,
+        subsets: Sequence[Sequence[str]] = (),
+        precision: Precision = "fp32",
+        progress: Progress | None = None,
+        places: Sequence[str] | None = None,
+    ) -> Embeddings:
+        """Turn observations into retrieval vectors.
+
+        Args:
+            observations: any mix of modalities, known to the model or not; with or without captions.
+            batch_size: observations at a time.
+            captions: False: every expert hears its generic prompt.
+            subsets: modality sets to embed besides, as if the others were absent; an observation
+                with none of a subset gets a row of zeros there.
+            precision: of the arithmetic.
+            progress: one step per observation.
+            places: where each stands (file and row), for errors.
+
+        Returns:
+            One vector per observation, in the given order; ids are the observations' own, or their
+            number where they have none.
+
+        Raises:
+            InputError: no observation, an id given twice, or a subset the observations do not have.
+            ImageError: an image that cannot be read.
+        """
+        widths = self.model.widths
+        rows: list[np.ndarray] = []
+        parts: dict[str, list[np.ndarray]] = {"+".join(s): [] for s in subsets}
+        for part, batch in self._batches(observations, batch_size, captions, progress, places):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
+                tokens = self.model.encoder(batch)
+                rows.append(_numpy(self.model.describe(tokens, batch).embedding()))
+                for subset in subsets:
+                    part_rows = self._subset_rows(tokens, batch, part, frozenset(subset), captions)
+                    parts["+".join(subset)].append(part_rows)
+        edges = np.cumsum([0, *widths.values()]).tolist()
+        return Embeddings(
+            observation=_ids(observations),
+            vectors=np.concatenate(rows),
+            subsets={name: np.concatenate(part) for name, part in parts.items()},
+            branches={name: slice(a, b) for name, a, b in zip(widths, edges, edges[1:], strict=False)},
+        )
+
+    @torch.inference_mode()
+    def embed_for_words(
+        self, observations: Sequence[Observation], *, batch_size: int = 64, progress: Progress | None = None
+    ) -> Embeddings:
+        """Turn observations into vectors of the joint space, to be compared with `embed_words`."""
+        batches = self._batches(observations, batch_size, False, progress, None)
+        rows = [_numpy(self.model(batch).text_vector) for _, batch in batches]
+        return Embeddings(observation=_ids(observations), vectors=np.concatenate(rows))
+
+    def embed_words(self, sentences: Sequence[str]) -> np.ndarray:
+        """Return normalised sentence vectors, (n,D) float32."""
+        return _numpy(self.model.sentences(list(sentences)))
+
+    def _batches(
+        self,
+        observations: Sequence[Observation],
+        batch_size: int,
+        captions: bool,
+        progress: Progress | None,
+        places: Sequence[str] | None,
+    ) -> Iterator[tuple[Sequence[Observation], Batch]]:
+        """Yield observations and their batch on the device; the next batch is read meanwhile."""
+        if not observations:
+            raise InputError("There is no observation to embed", allowed="at least one")
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}", allowed="1 or more")
+        starts = range(0, len(observations), batch_size)
+
+        def read(start: int) -> Batch:
+            return batch_from_observations(
+                observations[start : start + batch_size],
+                modalities=self.modalities,
+                transform=self.transform,
+                prompts=lambda sentences, present, _: self._prompts(sentences, present, captions),
+                places=None if places is None else places[start : start + batch_size],
+            )
+
+        with (
+            ThreadPoolExecutor(max_workers=1) as pool,
+            (progress or Silent()).task("embedding", len(observations)) as task,
+        ):
+            ahead = pool.submit(read, 0)
+            for start in starts:
+                batch = ahead.result()
+                if start + batch_size < len(observations):
+                    ahead = pool.submit(read, start + batch_size)
+                part = observations[start : start + batch_size]
+                yield part, batch.to(self.device)
+                task.advance(len(part))
+
+    def _prompts(self, sentences: Sequence[Sentence], present: frozenset[str], captions: bool) -> Prompts:
+        """Return what the experts hear in evaluation: every usable sentence, or the generic prompts."""
+        return select_prompts(sentences if captions else (), groups=self.groups, present=present)
+
+    def _subset_rows(
+        self,
+        tokens: Tokens,
+        batch: Batch,
+        part: Sequence[Observation],
+        subset: frozenset[str],
+        captions: bool,
+    ) -> np.ndarray:
+        """Return (B,width), the vectors with only a subset shown; zeros for those that have none of it."""
+        columns = torch.tensor([name in subset for name in batch.modalities], device=self.device)
+        some = (tokens.present & columns).any(dim=1)  # (B,)
+        keep = columns | ~some[:, None]  # those with none are computed from what they have, then cleared
+        prompts = tuple(self._prompts(o.captions, frozenset(o.modalities) & subset, captions) for o in part)
+        output = self.model.describe(restricted(tokens, keep), replace(batch, prompts=prompts))
+        return _numpy(output.embedding() * some[:, None])
+
+
+def _ids(observations: Sequence[Observation]) -> np.ndarray:
+    return np.array([o.id or str(number) for number, o in enumerate(observations)])
+
+
+def _numpy(tensor: Tensor) -> np.ndarray:
+    return tensor.float().cpu().numpy()

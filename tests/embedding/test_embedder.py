@@ -1,0 +1,108 @@
+"""NextReID.embed: any image, any subset of modalities, with or without captions."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nextreid.attributes.schema import load_schema
+from nextreid.embedding.embedder import NextReID, choose_device, each_subset
+from nextreid.errors import ImageError, InputError
+from nextreid.model.architecture import Architecture, build_model
+from nextreid.model.backbone import load_clip
+from nextreid.model.pretrained import Pretrained
+from nextreid.observation import Observation, Sentence
+
+
+@pytest.fixture(scope="module")
+def reid():
+    architecture = Architecture(
+        modalities=("rgb", "nir", "tir"), schema=load_schema("person").to_dict(), size=(64, 32)
+    )
+    model = build_model(architecture, load_clip("builtin:tiny", corpus=["a man in a red coat"]))
+    return NextReID(Pretrained(model, architecture, "scratch", {}), device="cpu")
+
+
+def pixels(seed, size=(70, 30)):
+    return np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+
+
+def test_a_path_a_picture_an_array_and_a_tensor_are_the_same(reid, tmp_path):
+    array = pixels(0)
+    Image.fromarray(array).save(tmp_path / "a.png")
+    forms = [
+        tmp_path / "a.png",
+        str(tmp_path / "a.png"),
+        Image.fromarray(array),
+        array,
+        torch.from_numpy(array).permute(2, 0, 1),
+    ]
+    vectors = reid.embed([Observation(tir=form) for form in forms]).vectors
+    assert np.abs(vectors - vectors[0]).max() < 1e-5
+
+
+def test_counts_in_equal_counts_out_whatever_the_batch(reid):
+    observations = [Observation(rgb=pixels(i), tir=pixels(i + 50)) for i in range(5)]
+    observations += [Observation(nir=pixels(9), camera="7"), Observation(depth=pixels(3))]
+    whole = reid.embed(observations)
+    parts = reid.embed(observations, batch_size=2)
+    assert whole.vectors.shape == (7, sum(reid.model.widths.values()))
+    assert whole.observation.tolist() == [str(i) for i in range(7)]
+    np.testing.assert_allclose(whole.vectors, parts.vectors, atol=1e-5)
+    assert {name: s.stop - s.start for name, s in whole.branches.items()} == dict(reid.model.widths)
+
+
+def test_subsets_equal_embedding_the_smaller_observation(reid):
+    told = (Sentence("who", "a tall man", 0.9, frozenset({"rgb"})),)
+    full = [
+        Observation(rgb=pixels(i), nir=pixels(i + 9), tir=pixels(i + 99), captions=told) for i in range(3)
+    ]
+    full.append(Observation(nir=pixels(40)))
+    result = reid.embed(full, subsets=each_subset(reid.modalities))
+    for subset in each_subset(reid.modalities):
+        rows = result.subset(subset)
+        for i, o in enumerate(full):
+            images = {m: image for m, image in o.images.items() if m in subset}
+            if not images:
+                assert not rows[i].any()
+                continue
+            alone = reid.embed([Observation(images=images, captions=o.captions)]).vectors[0]
+            np.testing.assert_allclose(rows[i], alone, atol=1e-5)
+
+
+def test_captions_count_only_when_asked_for_and_never_leak_an_absent_modality(reid):
+    seen = (Sentence("who", "a small girl", 0.9, frozenset({"rgb"})),)
+    with_it = Observation(rgb=pixels(1), tir=pixels(2), captions=seen)
+    plain = Observation(rgb=pixels(1), tir=pixels(2))
+    a, b = reid.embed([with_it]).vectors, reid.embed([plain]).vectors
+    assert np.abs(a - b).max() > 1e-6
+    np.testing.assert_array_equal(reid.embed([with_it], captions=False).vectors, b)
+    hidden = reid.embed([Observation(tir=pixels(2), captions=seen)]).vectors
+    np.testing.assert_allclose(hidden, reid.embed([Observation(tir=pixels(2))]).vectors, atol=1e-6)
+
+
+def test_words_and_pictures_meet_in_one_space(reid):
+    words = reid.embed_words(["a man in a red coat", "a girl"])
+    pictures = reid.embed_for_words([Observation(rgb=pixels(i)) for i in range(3)])
+    assert words.shape[1] == pictures.vectors.shape[1] == reid.model.encoder.dim
+    np.testing.assert_allclose(np.linalg.norm(words, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(pictures.vectors, axis=1), 1, atol=1e-5)
+
+
+def test_saving_and_loading_gives_the_same_vectors(reid, tmp_path):
+    observations = [Observation(rgb=pixels(1)), Observation(tir=pixels(2))]
+    again = NextReID.from_pretrained(reid.save_pretrained(tmp_path / "m"), device="cpu")
+    np.testing.assert_array_equal(reid.embed(observations).vectors, again.embed(observations).vectors)
+
+
+def test_a_bad_image_names_file_and_place(reid, tmp_path):
+    (tmp_path / "x.png").write_bytes(b"")
+    with pytest.raises(ImageError, match=r"row 7 of m\.csv.*tir|x\.png"):
+        reid.embed([Observation(tir=tmp_path / "x.png")], places=["row 7 of m.csv"])
+
+
+def test_nothing_to_embed_and_no_such_device_are_errors(reid):
+    with pytest.raises(InputError, match="at least one"):
+        reid.embed([])
+    with pytest.raises(InputError, match="auto, cpu, cuda, mps"):
+        choose_device("tpu")

@@ -1,0 +1,165 @@
+"""What is bolted on: mirrors, spoiler, roof rack, exhaust; and the marks of use."""
+
+import numpy as np
+
+from nextreid.synthetic.parts import Material
+from nextreid.synthetic.vehicle_body import both
+from nextreid.synthetic.vehicle_paint import BULB, CHROME, PLASTIC, SEAM, STEEL
+from nextreid.synthetic.vehicle_piece import Piece
+from nextreid.synthetic.vehicle_shapes import BodyShape
+from nextreid.synthetic.vehicle_shell import Mesh, Shell, box, chips, join, lathe, rectangles
+
+
+def mirror_pieces(shape: BodyShape, style: str, cap: Material) -> tuple[Piece, ...]:
+    """Return the side mirrors.
+
+    Args:
+        shape: the body.
+        style: "intact", "damaged" (the right one hangs without cap, the left has lost its glass) or "missing".
+        cap: material of the housings.
+    """
+    if style == "missing":
+        return ()
+    big = 1.0 if shape.has_bonnet else 1.5  # trucks and buses carry taller mirrors
+    x = shape.windscreen[0] - (0.32 if shape.has_bonnet else -0.06)
+    y, z = shape.half_width + 0.10, shape.belt + 0.09 * big
+    if not shape.has_bonnet:
+        z += 0.35
+    housing = box((x, y, z), (0.12, 0.24, 0.17 * big), taper=0.85)
+    arm = box((x, shape.half_width - 0.01, z - 0.07 * big), (0.06, 0.16, 0.04))
+    glass = box((x - 0.062, y, z), (0.006, 0.20, 0.13 * big))
+    if style == "intact":
+        return (
+            Piece("mirror", both(housing), cap, "cold", smooth=False),
+            Piece("mirror", both(arm), PLASTIC, "cold", smooth=False),
+            Piece("mirror", both(glass), BULB, "glass", smooth=False),
+        )
+    hanging = box((x - 0.03, -shape.half_width - 0.04, z - 0.26), (0.09, 0.12, 0.20))
+    stump = box((x, shape.half_width + 0.02, z - 0.07), (0.06, 0.12, 0.06))
+    return (Piece("mirror", join(hanging, stump), PLASTIC, "cold", smooth=False),)
+
+
+def spoiler_pieces(shape: BodyShape, cabin: Shell, paint: Material) -> tuple[Piece, ...]:
+    """Return the spoiler: a wing over the tail, a lip at the rear of a tall roof, or a truck's deflector."""
+    w = shape.half_width
+    if shape.box is not None:
+        front, _, top = shape.box
+        fin = box((front + 0.45, 0.0, (shape.roof + top) / 2), (0.5, 1.5 * w, top - shape.roof), taper=0.75)
+        return (Piece("spoiler", fin, paint, smooth=False),)
+    rear_head, rear_foot = shape.rear_window
+    if rear_head - rear_foot > 0.6:  # a boot lid behind the window carries the wing
+        x, z = shape.rear + 0.22, shape.tail + 0.24
+        blade = box((x, 0.0, z), (0.30, 1.76 * w, 0.05))
+        struts = [box((x, side * 0.62 * w, z - 0.13), (0.14, 0.05, 0.24)) for side in (-1, 1)]
+        return (
+            Piece("spoiler", blade, paint, smooth=False),
+            Piece("spoiler", join(*struts), PLASTIC, smooth=False),
+        )
+    top = float(cabin.points(np.array([5.0]), np.array([1.0]))[0, 2])
+    half = w - shape.tumblehome - 0.08
+    lip = box((rear_head - 0.20, 0.0, top + 0.02), (0.46, 2 * half, 0.07))
+    ends = [box((rear_head - 0.24, side * half, top - 0.07), (0.34, 0.05, 0.20)) for side in (-1, 1)]
+    return (Piece("spoiler", join(lip, *ends), paint, smooth=False),)
+
+
+def rack_pieces(shape: BodyShape, cabin: Shell, metal: Material) -> tuple[Piece, ...]:
+    """Return a roof rack: two rails on feet and two bars across."""
+    (_, head), (rear_head, _) = shape.windscreen, shape.rear_window
+    front, rear = head - 0.12, rear_head + 0.12
+    half = shape.half_width - shape.tumblehome - 0.18
+    top = shape.roof + cabin.crown + 0.05
+    middle, length = (front + rear) / 2, front - rear
+    rails = [box((middle, side * half, top), (length, 0.05, 0.05)) for side in (-1, 1)]
+    feet = [
+        box((x, side * half, top - 0.08), (0.08, 0.05, 0.14))
+        for x in (front - 0.1, middle, rear + 0.1)
+        for side in (-1, 1)
+    ]
+    bars = [box((x, 0.0, top + 0.03), (0.06, 2.1 * half, 0.035)) for x in (middle + length / 4, middle - length / 4)]
+    return (Piece("roof_rack", join(*rails, *feet, *bars), metal, "cold", smooth=False),)
+
+
+def exhaust_pieces(shape: BodyShape, style: str) -> tuple[Piece, ...]:
+    """Return the tail pipes: none to be seen when "hidden", one on the left when "single", two when "dual"."""
+    count = {"hidden": 0, "single": 1, "dual": 2}[style]
+    if count == 0:
+        return ()
+    radius = 0.055  # metres; sports pipes, so that they are a few pixels (ours)
+    ring = np.array([[radius, 0.0], [1.05 * radius, 0.30], [0.75 * radius, 0.30]])
+    mouth = np.array([[0.80 * radius, 0.285], [0.0, 0.285]])
+    x, z = shape.rear - 0.12, max(shape.ground - 0.01, 0.2)
+    sides = (0.55,) if count == 1 else (0.55, -0.55)
+    pipes, mouths = [], []
+    for side in sides:
+        for profile, meshes, corners in ((ring, pipes, 12), (mouth, mouths, 12)):
+            turned = lathe(profile, (0.0, 0.0, 0.0), corners)
+            v = turned.vertices
+            # The axle of a lathe is y; a quarter turn about z lets the pipe look to the rear.
+            placed = np.column_stack([-v[:, 1] + x + 0.22, v[:, 0] + side * shape.half_width, v[:, 2] + z])
+            meshes.append(Mesh(placed, turned.faces))
+    return (
+        Piece("exhaust", join(*pipes), CHROME if count == 2 else STEEL, "exhaust"),
+        Piece("exhaust", join(*mouths), SEAM, "exhaust"),
+    )
+
+
+def wear_pieces(shape: BodyShape, tub: Shell, wear: str, seed: int, bare: Material, rust: Material) -> tuple[Piece, ...]:
+    """Return scratches and rust of the flanks: none when "new", a few scratches when "used", many and rust when "worn".
+
+    Args:
+        shape, tub: the body.
+        wear: a `wear` of the schema.
+        seed: of the places; part of the vehicle's own detail.
+        bare: primer that shows in scratches.
+        rust: material of the rust.
+    """
+    scratches, spots = {"new": (0, 0), "used": (5, 0), "worn": (12, 9)}[wear]
+    if scratches == 0:
+        return ()
+    rng = np.random.Generator(np.random.PCG64(seed))
+    u = rng.uniform(-1, 1, scratches)
+    place = np.sign(u) * (2.0 + 0.95 * np.abs(u))
+    v, length, rise = rng.uniform(0.3, 0.8, scratches), rng.uniform(0.05, 0.16, scratches), rng.uniform(-0.1, 0.1, scratches)
+    thick = 0.02
+    lines = np.stack(
+        [
+            np.column_stack([place, v]),
+            np.column_stack([place + length, v + rise]),
+            np.column_stack([place + length, v + rise + thick]),
+            np.column_stack([place, v + thick]),
+        ],
+        axis=1,
+    )
+    pieces = [Piece("body", chips(tub, lines, 0.017), bare)]
+    if spots:
+        angle = np.arange(7) * 2 * np.pi / 7
+        side = np.where(np.arange(spots) % 2 == 0, 1.0, -1.0)
+        middle = np.column_stack([side * rng.uniform(1.2, 3.9, spots), rng.uniform(0.12, 0.6, spots)])
+        radius = rng.uniform(0.5, 1.0, (spots, 7, 1)) * np.array([0.05, 0.10])
+        ring = np.column_stack([np.cos(angle), np.sin(angle)])
+        pieces.append(Piece("body", chips(tub, middle[:, None] + radius * ring, 0.016), rust))
+    return tuple(pieces)
+
+
+def decal_pieces(shape: BodyShape, tub: Shell, kind: str, place: float, size: float, film: Material) -> tuple[Piece, ...]:
+    """Return what is stuck on the paint: words never mention it, so it tells attribute twins apart.
+
+    Args:
+        shape, tub: the body.
+        kind: "none", "line" (along the flanks), "sill", "panel" (on the doors) or "tail" (a sticker).
+        place, size: 0..1.
+        film: its material; as warm as the paint under it.
+    """
+    if kind == "none":
+        return ()
+    if kind in ("line", "sill"):
+        low = 0.24 if kind == "sill" else 0.42 + 0.3 * place
+        u = np.linspace(2.02, 2.98, 9)
+        high = low + 0.06 + 0.14 * size
+        band = rectangles(np.column_stack([u[:-1], u[1:], np.full(8, low), np.full(8, high)]))
+        return (Piece("door", both(chips(tub, band, 0.016)), film),)
+    if kind == "panel":
+        a = 2.30 + 0.25 * place
+        return (Piece("door", both(chips(tub, rectangles(np.array([[a, a + 0.12 + 0.14 * size, 0.40, 0.72]])), 0.016)), film),)
+    a = 4.40 + 0.3 * place
+    return (Piece("body", chips(tub, rectangles(np.array([[a, a + 0.15 + 0.2 * size, 0.62, 0.80]])), 0.016), film),)

@@ -1,0 +1,115 @@
+"""Surfaces of vehicles: paint, glass, plastic, chrome, rubber, lamps, plates.
+
+Near-infrared reflectance of paint comes from the vehicle's own detail, not from its colour's name: two
+cars of one colour may differ there, and a repainted one is the same. Nothing here sets a temperature.
+"""
+
+from collections.abc import Mapping
+
+from nextreid.synthetic.parts import Colour, Material, Pattern
+from nextreid.synthetic.vehicle_identities import VehicleDetail
+
+PLASTIC = Material("plastic", (0.03, 0.03, 0.032), nir=0.10, emissivity=0.94, gloss=0.1)
+SEAM = Material("gap", (0.012, 0.012, 0.012), nir=0.03, emissivity=0.95)
+CHROME = Material("chrome", (0.62, 0.62, 0.64), nir=0.66, emissivity=0.25, gloss=0.9)
+STEEL = Material("steel", (0.28, 0.28, 0.29), nir=0.32, emissivity=0.6, gloss=0.3)
+RED_LENS = Material("lens", (0.42, 0.015, 0.02), nir=0.45, emissivity=0.88, gloss=0.6, retro=0.25)
+INNER_LENS = Material("reflector", (0.62, 0.20, 0.08), nir=0.60, emissivity=0.88, gloss=0.6, retro=0.3)
+CLEAR_LENS = Material("lens", (0.42, 0.44, 0.47), nir=0.50, emissivity=0.88, gloss=0.8, retro=0.15)
+BULB = Material("reflector", (0.80, 0.80, 0.82), nir=0.75, emissivity=0.5, gloss=0.9, retro=0.3)
+PRIMER = Material("primer", (0.40, 0.40, 0.39), nir=0.40, emissivity=0.92)
+RUST = Material("rust", (0.16, 0.060, 0.022), nir=0.34, emissivity=0.94)
+INK = Material("ink", (0.03, 0.03, 0.03), nir=0.12, emissivity=0.90)
+WHITE_INK = Material("ink", (0.80, 0.80, 0.80), nir=0.25, emissivity=0.90)
+
+_MUD: Colour = (0.20, 0.15, 0.09)
+_GROUNDS: Mapping[str, Colour] = {
+    "blue": (0.02, 0.09, 0.48), "green": (0.16, 0.50, 0.20), "yellow": (0.75, 0.48, 0.02), "white": (0.75, 0.75, 0.75),
+}  # fmt: skip
+_RUBBER: Mapping[str, tuple[Colour, float, float]] = {
+    # albedo, near infrared, gloss: black when new, gray and dusty when worn; ours
+    "new": ((0.012, 0.012, 0.013), 0.05, 0.25),
+    "used": ((0.040, 0.039, 0.037), 0.10, 0.05),
+    "worn": ((0.110, 0.098, 0.080), 0.20, 0.0),
+}
+_DULL: Mapping[str, float] = {"new": 1.0, "used": 0.55, "worn": 0.15}
+_TINTS: Mapping[str, tuple[float, float]] = {"clear": (0.16, 0.10), "tinted": (0.025, 0.006), "dirty": (0.10, 0.06)}
+
+
+def paint(detail: VehicleDetail, wear: str, *, colour: Colour | None = None, dirty: bool = False) -> Material:
+    """Return car paint.
+
+    Args:
+        detail: the vehicle's own.
+        wear: takes the gloss away.
+        colour: another paint than the body's.
+        dirty: mud lies on it in blots.
+    """
+    mud = Pattern("speckle", _MUD, 0.30, scale=0.16, duty=0.5) if dirty else None
+    return Material(
+        "paint",
+        detail.paint if colour is None else colour,
+        nir=detail.paint_nir,
+        emissivity=0.90,
+        gloss=detail.gloss * _DULL[wear],
+        pattern=mud,
+    )
+
+
+def film(detail: VehicleDetail) -> Material:
+    """Return what the decal is made of; as emissive as paint, so that the thermal picture has no decal."""
+    return Material(
+        "film", detail.decal_film, nir=detail.decal_nir, emissivity=0.90, gloss=0.2, pattern=detail.decal_pattern
+    )
+
+
+def box_wall(detail: VehicleDetail) -> Material:
+    """Return the wall of a truck's box."""
+    return Material(
+        "panel", detail.cargo, nir=detail.cargo_nir, emissivity=0.92, gloss=0.1, pattern=detail.cargo_pattern
+    )
+
+
+def glass(detail: VehicleDetail, tint: str, *, windscreen: bool = False) -> Material:
+    """Return window glass, near-opaque: dark by day, a mirror of the cold sky in the thermal picture.
+
+    Args:
+        detail: how dark the glass is inside its word.
+        tint: a `window_tint`; dirt lies in blots.
+        windscreen: may not be tinted; it stays at least half as clear as clear glass.
+    """
+    bright, dark = _TINTS[tint]
+    level = bright + (dark - bright) * detail.tint
+    if windscreen:
+        level = max(level, 0.05)
+    dust = Pattern("speckle", (0.30, 0.26, 0.19), 0.34, scale=0.13, duty=0.5) if tint == "dirty" else None
+    return Material(
+        "glass",
+        (level, level * 1.04, level * 1.07),
+        nir=1.1 * level + 0.02,
+        emissivity=0.70,
+        gloss=0.25 if tint == "dirty" else 0.9,
+        pattern=dust,
+    )
+
+
+def rubber(wear: str) -> Material:
+    """Return tyre rubber by the schema's `tyres_wear`."""
+    albedo, nir, gloss = _RUBBER[wear]
+    return Material("rubber", albedo, nir=nir, emissivity=0.95, gloss=gloss)
+
+
+def metal(detail: VehicleDetail) -> Material:
+    """Return the metal of the rims."""
+    return Material("alloy", detail.rim, nir=detail.rim_nir, emissivity=0.55, gloss=0.4)
+
+
+def trim(detail: VehicleDetail) -> Material:
+    """Return the plastic of bumpers and trims."""
+    return Material("plastic", (0.032, 0.032, 0.034), nir=detail.trim_nir, emissivity=0.94, gloss=0.1)
+
+
+def plate(ground: str) -> tuple[Material, Material]:
+    """Return ground and ink of a licence plate: the ground sends an illuminator's light straight back."""
+    ink = WHITE_INK if ground == "blue" else INK
+    return Material("plate", _GROUNDS[ground], nir=0.70, emissivity=0.85, gloss=0.2, retro=0.85), ink

@@ -17,7 +17,8 @@ any weather.
   180 at its back), `viewpoint` and state values (headlights on) included; the attributes of light and
   image quality are added by the world.
 - `<KIND>_EVIDENCE: Mapping[str, tuple[str, ...]]`: attribute -> names of parts whose pixels show it;
-  an attribute counts as visible when enough pixels of any of them are (rules in `truth.py`).
+  an attribute counts as visible when enough pixels of any of them are (rules in `truth.py`). A key
+  `attribute=value` overrides the attribute's (what shows that there is *no* spoiler).
 """
 
 from collections.abc import Mapping
@@ -82,6 +83,7 @@ class Material:
         gloss: strength of the highlight, 0..1, for RGB and NIR.
         retro: share of an illuminator's light sent straight back (plates, reflective bands), 0..1.
         folds: strength of cloth folds, 0..1: they shade RGB and NIR and ripple the temperature.
+        quilt: distance of quilting seams in metres, 0 none: seams are dark in RGB and NIR and warm.
         pattern: a second dye, or None.
     """
 
@@ -92,6 +94,7 @@ class Material:
     gloss: float = 0.0
     retro: float = 0.0
     folds: float = 0.0
+    quilt: float = 0.0
     pattern: Pattern | None = None
 
 

@@ -1,0 +1,58 @@
+"""The kinds of object a world can hold: persons and vehicles, behind one protocol."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from nextreid.errors import InputError
+from nextreid.synthetic.parts import PART_TABLES, PartTable
+
+KINDS = ("person", "vehicle")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the world asks of a kind of object (the protocol is told in `parts.py`).
+
+    Args:
+        name: "person" or "vehicle"; also the name of its attribute schema.
+        sample: (count, seed, test_fraction=) -> identities.
+        build: (identity, state) -> parts.
+        describe: (identity, state, bearing) -> attribute values.
+        evidence: attribute -> parts that show it.
+        table: part names and numbers.
+        fill: size of the object's box in the frame as shares (height, width); None: not fitted.
+        nominal: height in metres that the camera is set for.
+    """
+
+    name: str
+    sample: Callable[..., tuple[Any, ...]]
+    build: Callable[[Any, Any], tuple[Any, ...]]
+    describe: Callable[[Any, Any, float], dict[str, str]]
+    evidence: Mapping[str, tuple[str, ...]]
+    table: PartTable
+    fill: tuple[float, float | None]
+    nominal: float
+
+
+def load_kind(name: str) -> Kind:
+    """Return a kind by name.
+
+    Raises:
+        InputError: an unknown name.
+    """
+    if name not in KINDS:
+        raise InputError(f"kind = {name!r}", allowed=", ".join(KINDS))
+    model = import_module(f"nextreid.synthetic.{name}")
+    names = import_module(f"nextreid.synthetic.{name}_identities")
+    return Kind(
+        name,
+        getattr(names, f"sample_{name}_identities"),
+        getattr(model, f"build_{name}"),
+        getattr(model, f"describe_{name}"),
+        getattr(model, f"{name.upper()}_EVIDENCE"),
+        PART_TABLES[name],
+        (0.90, None) if name == "person" else (0.80, 0.90),
+        1.75 if name == "person" else 1.6,
+    )

@@ -1,0 +1,125 @@
+"""The background: ground, a wall or hedge behind it, sky. Procedural, from the camera and the sighting alone.
+
+It is drawn in the nominal geometry of the camera, never in that of the object, so that nothing in it
+tells who stands in front of it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextreid.seeding import numpy_generator
+from nextreid.synthetic.cameras import Camera, Rays
+from nextreid.synthetic.colours import draw_shade
+from nextreid.synthetic.sighting import Sighting
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Backdrop:
+    """What lies behind the object at every pixel.
+
+    Args:
+        albedo: (P, 3) linear RGB.
+        nir: (P,) reflectance.
+        heat: (P,) °C above the air.
+        emissivity: (P,).
+        level: (P,) z of the surface normal (1 ground, 0 wall).
+        depth: (P,) metres.
+        sky: (P,) bool.
+    """
+
+    albedo: FloatArray
+    nir: FloatArray
+    heat: FloatArray
+    emissivity: FloatArray
+    level: FloatArray
+    depth: FloatArray
+    sky: NDArray[np.bool_]
+
+
+def smooth_noise(u: FloatArray, v: FloatArray, seed: int) -> FloatArray:
+    """Smooth noise in -1..1 on the plane, one lattice point per unit; periodic after 32."""
+    lattice = numpy_generator(seed, "lattice").uniform(-1, 1, (32, 32)).astype(np.float32)
+    i, j = np.floor(u).astype(np.int32), np.floor(v).astype(np.int32)
+    s, t = u - i, v - j
+    s, t = s * s * (3 - 2 * s), t * t * (3 - 2 * t)
+    i0, i1, j0, j1 = i & 31, (i + 1) & 31, j & 31, (j + 1) & 31
+    low = lattice[i0, j0] * (1 - s) + lattice[i1, j0] * s
+    high = lattice[i0, j1] * (1 - s) + lattice[i1, j1] * s
+    return (low * (1 - t) + high * t).astype(np.float32)
+
+
+def draw_backdrop(camera: Camera, sighting: Sighting, rays: Rays) -> Backdrop:
+    """Look past the object.
+
+    Args:
+        camera: its `backdrop` seed fixes the place: ground, wall, windows, hedge.
+        sighting: its `backdrop` says where along the place the object stands, and how warm it is.
+        rays: the nominal rays of the crop.
+    """
+    rng = numpy_generator(camera.backdrop, "place", sighting.scene)
+    grounds, walls = (
+        ("gray", "dark gray", "beige", "brown", "green"),
+        ("beige", "gray", "brown", "white", "dark gray"),
+    )
+    ground_name, wall_name = (str(rng.choice(names)) for names in (grounds, walls))
+    ground = np.array(draw_shade(ground_name, rng), np.float32)
+    wall = np.array(draw_shade(wall_name, rng), np.float32)
+    accent = np.array(
+        draw_shade(str(rng.choice(("blue", "red", "white", "dark gray", "green"))), rng), np.float32
+    )
+    far, top, step = float(rng.uniform(4, 14)), float(rng.uniform(1.6, 7.0)), float(rng.uniform(1.2, 3.5))
+    ground_nir, wall_nir = (
+        (0.7 if ground_name == "green" else float(rng.uniform(0.15, 0.45))),
+        float(rng.uniform(0.2, 0.6)),
+    )
+    stripe, texture = float(rng.uniform(0.5, 2.0)), int(rng.integers(1 << 30))
+    along, warmth = sighting.backdrop
+
+    d = rays.directions
+    away = rays.origin
+    down = np.minimum(d[:, 2], -1e-4)
+    to_ground = -away[2] / down
+    to_wall = (far - away[0]) / np.maximum(d[:, 0], 1e-4)
+    on_ground = (to_ground < to_wall) & (d[:, 2] < -1e-4)
+    depth = np.where(on_ground, to_ground, to_wall).astype(np.float32)
+    place = away + d * depth[:, None]
+    x, y, z = place[:, 0], place[:, 1] + np.float32(along), place[:, 2]
+    sky = ~on_ground & (z > top)
+    coarse = smooth_noise(np.where(on_ground, x * 0.7, z * 0.8) + 40, y * 0.7 + 400, texture)
+    fine = smooth_noise(np.where(on_ground, x * 5, z * 6) + 40, y * 5 + 4000, texture + 1)
+    grain = 1 + 0.28 * coarse + 0.14 * fine
+
+    cell = np.floor(y / step)
+    within = y / step - cell
+    window = ~on_ground & ~sky & (within > 0.25) & (within < 0.75) & (z > 0.35 * top) & (z < 0.8 * top)
+    post = ~on_ground & ~sky & (within < 0.07)
+    line = on_ground & (np.mod(x + 50, stripe * 3) < stripe * 0.22)
+    albedo = np.where(on_ground[:, None], ground, wall) * grain[:, None]
+    albedo = np.where(window[:, None], 0.25 * wall + 0.02, albedo)
+    albedo = np.where(post[:, None], accent, albedo)
+    albedo = np.where(line[:, None], 0.55 * albedo + 0.2, albedo)
+    nir = np.where(on_ground, ground_nir, wall_nir) * grain
+    nir = np.where(window, 0.1, np.where(post, 0.5, np.where(line, nir + 0.15, nir)))
+    heat = (
+        np.where(on_ground, 0.8, 0.2)
+        + warmth
+        + 0.5 * coarse
+        + np.where(window, 1.6, 0.0)
+        + np.where(post, -0.8, 0.0)
+    )
+    # a soft contact shadow at the nominal place of the feet, the same size for everybody
+    feet = np.exp(-((place[:, 0] / 0.5) ** 2 + (place[:, 1] / 0.4) ** 2))
+    albedo = albedo * (1 - 0.45 * np.where(on_ground, feet, 0.0))[:, None]
+    return Backdrop(
+        np.clip(albedo, 0.0, 1.0).astype(np.float32),
+        np.clip(nir, 0.0, 1.0).astype(np.float32),
+        heat.astype(np.float32),
+        np.full(len(d), 0.93, np.float32),
+        on_ground.astype(np.float32),
+        depth,
+        sky,
+    )

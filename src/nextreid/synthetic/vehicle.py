@@ -6,6 +6,7 @@ shows a state (engine, lamps, turn of the wheels) comes from the sighting and ne
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from nextreid.synthetic.vehicle_fittings import (
 )
 from nextreid.synthetic.vehicle_grille import emblem_piece, grille_pieces, plate_pieces
 from nextreid.synthetic.vehicle_heat import Warmth, draw_warmth, glow_of, heat_of
-from nextreid.synthetic.vehicle_identities import VehicleIdentity
+from nextreid.synthetic.vehicle_identities import VehicleDetail, VehicleIdentity
 from nextreid.synthetic.vehicle_lamps import headlight_pieces, taillight_pieces
 from nextreid.synthetic.vehicle_paint import (
     CHROME,
@@ -45,7 +46,8 @@ from nextreid.synthetic.vehicle_paint import (
 )
 from nextreid.synthetic.vehicle_piece import Piece
 from nextreid.synthetic.vehicle_shapes import SHAPES, BodyShape
-from nextreid.synthetic.vehicle_wheels import WheelShape, wheel_pieces
+from nextreid.synthetic.vehicle_shell import Mesh
+from nextreid.synthetic.vehicle_wheels import WheelShape, rim_piece, wheel_pieces
 from nextreid.synthetic.vehicle_windows import window_pieces
 
 VEHICLE_EVIDENCE: Mapping[str, tuple[str, ...]] = {
@@ -103,13 +105,14 @@ def build_vehicle(identity: VehicleIdentity, state: ObjectState) -> tuple[Part, 
     Raises:
         InputError: a body type without measures.
     """
-    words = identity.attributes
+    words, detail = identity.attributes, identity.detail_of
     if words["type"] not in SHAPES:
         raise InputError(f"type = {words['type']!r} of vehicle {identity.name}", allowed=", ".join(SHAPES))
-    shape = body_shape(identity)
+    shape = body_shape(words, detail)
     warmth = draw_warmth(state)
-    pieces = (*_shell_pieces(identity, shape), *_face_pieces(identity, shape), *_wheels(identity, shape, state))
-    return tuple(_as_part(piece, shape, warmth, state.lights) for piece in pieces)
+    turning = rim_piece(_wheel_shape(words, detail, shape), shape, 2 * np.pi * state.phase, metal(detail))
+    still = _still_pieces(tuple(sorted(words.items())), detail)
+    return tuple(_as_part(piece, shape, warmth, state.lights) for piece in (*still, _packed(turning)))
 
 
 def describe_vehicle(identity: VehicleIdentity, state: ObjectState, bearing: float) -> dict[str, str]:
@@ -120,9 +123,8 @@ def describe_vehicle(identity: VehicleIdentity, state: ObjectState, bearing: flo
     return {**identity.attributes, "viewpoint": view, "headlights_state": "on" if state.lights else "off"}
 
 
-def body_shape(identity: VehicleIdentity) -> BodyShape:
-    """Return the measures of this vehicle: its type's, in its own proportions, on its tyres."""
-    words, detail = identity.attributes, identity.detail_of
+def body_shape(words: Mapping[str, str], detail: VehicleDetail) -> BodyShape:
+    """Return the measures of a vehicle: its type's, in its own proportions, on its tyres."""
     shape = SHAPES[words["type"]].scaled(detail.length, detail.width, detail.height)
     size = TYRE_SIZES[words["tyres_size"]]
     rake = detail.rake if shape.has_bonnet else 0.0
@@ -134,9 +136,29 @@ def body_shape(identity: VehicleIdentity) -> BodyShape:
     )
 
 
-def _shell_pieces(identity: VehicleIdentity, shape: BodyShape) -> tuple[Piece, ...]:
+@lru_cache(maxsize=64)
+def _still_pieces(attributes: tuple[tuple[str, str], ...], detail: VehicleDetail) -> tuple[Piece, ...]:
+    """Everything but what turns; a pure function of the identity, kept because sightings share it."""
+    words = dict(attributes)
+    shape = body_shape(words, detail)
+    pieces = (
+        *_shell_pieces(words, detail, shape),
+        *_face_pieces(words, detail, shape),
+        *wheel_pieces(_wheel_shape(words, detail, shape), shape, rubber(words["tyres_wear"])),
+    )
+    return tuple(_packed(piece) for piece in pieces)
+
+
+def _packed(piece: Piece) -> Piece:
+    """Return the piece in the parts' number formats, read-only."""
+    mesh = Mesh(piece.mesh.vertices.astype(np.float32), piece.mesh.faces.astype(np.int32))
+    mesh.vertices.setflags(write=False)
+    mesh.faces.setflags(write=False)
+    return replace(piece, mesh=mesh)
+
+
+def _shell_pieces(words: Mapping[str, str], detail: VehicleDetail, shape: BodyShape) -> tuple[Piece, ...]:
     """Body, windows, and what is bolted to them."""
-    words, detail = identity.attributes, identity.detail_of
     tub, cabin = shape.tub(), shape.cabin(words["roof_shape"])
     body = paint(detail, words["wear"])
     roof = paint(detail, words["wear"], colour=detail.roof, dirty=words["roof_state"] == "dirty")
@@ -173,9 +195,8 @@ def _shell_pieces(identity: VehicleIdentity, shape: BodyShape) -> tuple[Piece, .
     return tuple(pieces)
 
 
-def _face_pieces(identity: VehicleIdentity, shape: BodyShape) -> tuple[Piece, ...]:
+def _face_pieces(words: Mapping[str, str], detail: VehicleDetail, shape: BodyShape) -> tuple[Piece, ...]:
     """Lamps, grille, emblem and plates."""
-    words, detail = identity.attributes, identity.detail_of
     tub, brand = shape.tub(), BRANDS[words["brand"]]
     end = shape.tail_end(tub)
     pieces = [
@@ -198,25 +219,20 @@ def _face_pieces(identity: VehicleIdentity, shape: BodyShape) -> tuple[Piece, ..
     return tuple(pieces)
 
 
-def _wheels(identity: VehicleIdentity, shape: BodyShape, state: ObjectState) -> tuple[Piece, ...]:
-    words, detail = identity.attributes, identity.detail_of
+def _wheel_shape(words: Mapping[str, str], detail: VehicleDetail, shape: BodyShape) -> WheelShape:
     rim, width, lugs = TYRES[words["tyres_kind"]]
-    wheel = WheelShape(
-        shape.wheel, width, rim, detail.spokes, detail.spoke_width, detail.spoke_pairs and detail.spokes > 0, lugs
-    )
-    turn = 2 * np.pi * state.phase
-    return wheel_pieces(wheel, shape, turn, rubber=rubber(words["tyres_wear"]), metal=metal(detail))
+    return WheelShape(shape.wheel, width, rim, detail.spokes, detail.spoke_width, detail.spoke_pairs, lugs)
 
 
 def _as_part(piece: Piece, shape: BodyShape, warmth: Warmth, lit: bool) -> Part:
     glow, glow_nir = glow_of(piece, lit)
-    vertices = piece.mesh.vertices.astype(np.float32)
+    vertices = piece.mesh.vertices
     # Lids lie level: their patterns run in x and y; flanks keep the world's own coordinates.
     uv = vertices[:, :2] if piece.name in ("roof", "bonnet") else None
     return Part(
         piece.name,
         vertices,
-        piece.mesh.faces.astype(np.int32),
+        piece.mesh.faces,
         piece.material,
         heat_of(piece, shape, warmth),
         uv,

@@ -48,9 +48,9 @@ def door_pieces(shape: BodyShape, tub: Shell, paint: Material) -> tuple[Piece, .
     doors, gaps, handles = [], [], []
     for front, rear in shape.doors:
         u = (outline.side_u(front - 0.012), outline.side_u(rear + 0.012))
-        gap = 0.014 / (front - rear)
-        gaps.append(patch(tub, u=(u[0] - gap, u[1] + gap), v=(0.17, 0.93), offset=0.006, lines=2, rows=7))
-        doors.append(patch(tub, u=u, v=(0.19, 0.92), offset=0.012, lines=2, rows=7))
+        gap = 0.009 / (front - rear)
+        gaps.append(patch(tub, u=(u[0] - gap, u[1] + gap), v=(0.17, 0.93), offset=0.006, lines=2, rows=6))
+        doors.append(patch(tub, u=u, v=(0.19, 0.92), offset=0.012, lines=2, rows=6))
         end = u[1] - 0.12 * (u[1] - u[0])
         handles.append([end - 0.07, end, 0.76, 0.80])
     return (
@@ -85,7 +85,7 @@ def bumper_pieces(
     rear = outline.side_u(shape.axles[-1] - arch) if shape.box is None else 3.0
     ranges = ((-front, front), (rear, 10 - rear))
     meshes = [
-        join(*(patch(tub, u=u, v=v, offset=offset, lines=19) for u in ranges))
+        join(*(patch(tub, u=u, v=v, offset=offset, lines=17, rows=2) for u in ranges))
         for v, offset in (((0.18, 0.42), 0.04), ((0.02, 0.20), 0.028))
     ]
     if not damaged:
@@ -120,7 +120,13 @@ def load_pieces(shape: BodyShape, tub: Shell, paint: Material, box_material: Mat
         inner = np.stack([np.clip(left[:, 0], rear, front), np.clip(left[:, 1], 0, w), left[:, 2]], -1)
         rail = grid(np.stack([left, inner], axis=0))
         return (
-            Piece("cargo", join(_inward(wall(inside, v=np.array([0.0, 1.0]))), floor), PLASTIC, "cold", smooth=False),
+            Piece(
+                "cargo",
+                join(_inward(wall(inside, v=np.array([0.0, 1.0]))), floor),
+                PLASTIC,
+                "cold",
+                smooth=False,
+            ),
             Piece("body", both(_upward(rail)), paint),
         )
     if shape.box is not None:
@@ -131,7 +137,9 @@ def load_pieces(shape: BodyShape, tub: Shell, paint: Material, box_material: Mat
         beam = box((middle + 0.4, 0, base - 0.10), (length + 1.0, 1.0, 0.2))
         hull = box((middle, 0, (base + top) / 2), (length, 2 * w, top - base))
         edges = [
-            box((x, y, (base + top) / 2), (0.07, 0.07, top - base + 0.03)) for x in (front, rear) for y in (-w, w)
+            box((x, y, (base + top) / 2), (0.07, 0.07, top - base + 0.03))
+            for x in (front, rear)
+            for y in (-w, w)
         ]
         edges += [box((middle, y, z), (length, 0.06, 0.09)) for y in (-w, w) for z in (base, top)]
         edges += [box((rear - 0.01, 0, (base + top) / 2), (0.02, 0.03, top - base))]

@@ -53,7 +53,9 @@ BRANDS: Mapping[str, Brand] = {
 """Every make of the schema; no two share emblem and grille (a test says so)."""
 
 
-def _regular(corners: int, radius: float, turn: float = 0.0, x: float = 0.0, y: float = 0.0) -> list[tuple[float, float]]:
+def _regular(
+    corners: int, radius: float, turn: float = 0.0, x: float = 0.0, y: float = 0.0
+) -> list[tuple[float, float]]:
     angles = turn + np.arange(corners) * 2 * np.pi / corners
     return [(x + radius * float(np.cos(a)), y + radius * float(np.sin(a))) for a in angles]
 
@@ -80,7 +82,11 @@ _PRIMITIVES: Mapping[str, list[list[tuple[float, float]]]] = {
     "disc": [_regular(10, 0.9)],
     "four": [*_ring(-1.05, 0.55), *_ring(-0.35, 0.55), *_ring(0.35, 0.55), *_ring(1.05, 0.55)],
     "star": [
-        [(0.12 * np.cos(a - 1.5), 0.12 * np.sin(a - 1.5)), (0.95 * np.cos(a), 0.95 * np.sin(a)), (0.12 * np.cos(a + 1.5), 0.12 * np.sin(a + 1.5))]
+        [
+            (0.12 * np.cos(a - 1.5), 0.12 * np.sin(a - 1.5)),
+            (0.95 * np.cos(a), 0.95 * np.sin(a)),
+            (0.12 * np.cos(a + 1.5), 0.12 * np.sin(a + 1.5)),
+        ]
         for a in (np.pi / 2, np.pi * 7 / 6, np.pi * 11 / 6)
     ],
     "bar": [_quad(-1.2, 1.2, -0.18, 0.18)],

@@ -7,7 +7,7 @@ from nextreid.synthetic.vehicle_body import both
 from nextreid.synthetic.vehicle_paint import BULB, CHROME, PLASTIC, SEAM, STEEL
 from nextreid.synthetic.vehicle_piece import Piece
 from nextreid.synthetic.vehicle_shapes import BodyShape
-from nextreid.synthetic.vehicle_shell import Mesh, Shell, box, chips, join, lathe, rectangles
+from nextreid.synthetic.vehicle_shell import Array, Mesh, Shell, box, chips, join, lathe, rectangles
 
 
 def mirror_pieces(shape: BodyShape, style: str, cap: Material) -> tuple[Piece, ...]:
@@ -15,7 +15,7 @@ def mirror_pieces(shape: BodyShape, style: str, cap: Material) -> tuple[Piece, .
 
     Args:
         shape: the body.
-        style: "intact", "damaged" (the right one hangs without cap, the left has lost its glass) or "missing".
+        style: "intact", "damaged" (the right one hangs, of the left a stump is left) or "missing".
         cap: material of the housings.
     """
     if style == "missing":
@@ -75,36 +75,43 @@ def rack_pieces(shape: BodyShape, cabin: Shell, metal: Material) -> tuple[Piece,
         for x in (front - 0.1, middle, rear + 0.1)
         for side in (-1, 1)
     ]
-    bars = [box((x, 0.0, top + 0.03), (0.06, 2.1 * half, 0.035)) for x in (middle + length / 4, middle - length / 4)]
+    bars = [
+        box((x, 0.0, top + 0.03), (0.06, 2.1 * half, 0.035))
+        for x in (middle + length / 4, middle - length / 4)
+    ]
     return (Piece("roof_rack", join(*rails, *feet, *bars), metal, "cold", smooth=False),)
 
 
 def exhaust_pieces(shape: BodyShape, style: str) -> tuple[Piece, ...]:
-    """Return the tail pipes: none to be seen when "hidden", one on the left when "single", two when "dual"."""
+    """Return the tail pipes: none when "hidden", one on the left when "single", two when "dual"."""
     count = {"hidden": 0, "single": 1, "dual": 2}[style]
     if count == 0:
         return ()
     radius = 0.055  # metres; sports pipes, so that they are a few pixels (ours)
     ring = np.array([[radius, 0.0], [1.05 * radius, 0.30], [0.75 * radius, 0.30]])
     mouth = np.array([[0.80 * radius, 0.285], [0.0, 0.285]])
-    x, z = shape.rear - 0.12, max(shape.ground - 0.01, 0.2)
+    x, z = shape.rear + 0.03, max(shape.ground - 0.01, 0.2)
     sides = (0.55,) if count == 1 else (0.55, -0.55)
-    pipes, mouths = [], []
-    for side in sides:
-        for profile, meshes, corners in ((ring, pipes, 12), (mouth, mouths, 12)):
-            turned = lathe(profile, (0.0, 0.0, 0.0), corners)
-            v = turned.vertices
-            # The axle of a lathe is y; a quarter turn about z lets the pipe look to the rear.
-            placed = np.column_stack([-v[:, 1] + x + 0.22, v[:, 0] + side * shape.half_width, v[:, 2] + z])
-            meshes.append(Mesh(placed, turned.faces))
+    pipes = [_tail_pipe(ring, x, side * shape.half_width, z) for side in sides]
+    mouths = [_tail_pipe(mouth, x, side * shape.half_width, z) for side in sides]
     return (
         Piece("exhaust", join(*pipes), CHROME if count == 2 else STEEL, "exhaust"),
         Piece("exhaust", join(*mouths), SEAM, "exhaust"),
     )
 
 
-def wear_pieces(shape: BodyShape, tub: Shell, wear: str, seed: int, bare: Material, rust: Material) -> tuple[Piece, ...]:
-    """Return scratches and rust of the flanks: none when "new", a few scratches when "used", many and rust when "worn".
+def _tail_pipe(profile: Array, x: float, y: float, z: float) -> Mesh:
+    """Return a turned profile whose outer end looks to the rear."""
+    turned = lathe(profile, (0.0, 0.0, 0.0), 12)
+    v = turned.vertices
+    # The axle of a lathe is y; a quarter turn about z lets it point backward.
+    return Mesh(np.column_stack([-v[:, 1] + x + 0.22, v[:, 0] + y, v[:, 2] + z]), turned.faces)
+
+
+def wear_pieces(
+    shape: BodyShape, tub: Shell, wear: str, seed: int, bare: Material, rust: Material
+) -> tuple[Piece, ...]:
+    """Return the marks of use: none when "new", scratches when "used", more and rust when "worn".
 
     Args:
         shape, tub: the body.
@@ -119,7 +126,11 @@ def wear_pieces(shape: BodyShape, tub: Shell, wear: str, seed: int, bare: Materi
     rng = np.random.Generator(np.random.PCG64(seed))
     u = rng.uniform(-1, 1, scratches)
     place = np.sign(u) * (2.0 + 0.95 * np.abs(u))
-    v, length, rise = rng.uniform(0.3, 0.8, scratches), rng.uniform(0.05, 0.16, scratches), rng.uniform(-0.1, 0.1, scratches)
+    v, length, rise = (
+        rng.uniform(0.3, 0.8, scratches),
+        rng.uniform(0.05, 0.16, scratches),
+        rng.uniform(-0.1, 0.1, scratches),
+    )
     thick = 0.02
     lines = np.stack(
         [
@@ -141,7 +152,9 @@ def wear_pieces(shape: BodyShape, tub: Shell, wear: str, seed: int, bare: Materi
     return tuple(pieces)
 
 
-def decal_pieces(shape: BodyShape, tub: Shell, kind: str, place: float, size: float, film: Material) -> tuple[Piece, ...]:
+def decal_pieces(
+    shape: BodyShape, tub: Shell, kind: str, place: float, size: float, film: Material
+) -> tuple[Piece, ...]:
     """Return what is stuck on the paint: words never mention it, so it tells attribute twins apart.
 
     Args:
@@ -160,6 +173,16 @@ def decal_pieces(shape: BodyShape, tub: Shell, kind: str, place: float, size: fl
         return (Piece("door", both(chips(tub, band, 0.016)), film),)
     if kind == "panel":
         a = 2.30 + 0.25 * place
-        return (Piece("door", both(chips(tub, rectangles(np.array([[a, a + 0.12 + 0.14 * size, 0.40, 0.72]])), 0.016)), film),)
+        return (
+            Piece(
+                "door",
+                both(chips(tub, rectangles(np.array([[a, a + 0.12 + 0.14 * size, 0.40, 0.72]])), 0.016)),
+                film,
+            ),
+        )
     a = 4.40 + 0.3 * place
-    return (Piece("body", chips(tub, rectangles(np.array([[a, a + 0.15 + 0.2 * size, 0.62, 0.80]])), 0.016), film),)
+    return (
+        Piece(
+            "body", chips(tub, rectangles(np.array([[a, a + 0.15 + 0.2 * size, 0.62, 0.80]])), 0.016), film
+        ),
+    )

@@ -52,10 +52,14 @@ def grille_pieces(
     frame = CHROME if brand.chrome else SEAM
     pieces = []
     for u in halves:
-        rim = patch(tub, u=(u[0] - 0.04, u[1] + 0.04), v=(low - 0.02, high + 0.02), offset=0.010, lines=11, edge=edge)
+        rim = patch(
+            tub, u=(u[0] - 0.04, u[1] + 0.04), v=(low - 0.02, high + 0.02), offset=0.010, lines=11, edge=edge
+        )
         ground = patch(tub, u=u, v=(low, high), offset=0.018, lines=11, edge=edge)
         pieces += [Piece("grille", rim, frame, "nose"), Piece("grille", ground, SEAM, "grille")]
-        pieces.append(Piece("grille", chips(tub, _pattern(pattern, u, (low, high), edge), 0.024), bars, "grille"))
+        pieces.append(
+            Piece("grille", chips(tub, _pattern(pattern, u, (low, high), edge), 0.024), bars, "grille")
+        )
     return tuple(pieces)
 
 
@@ -79,8 +83,8 @@ def _pattern(pattern: str, u: tuple[float, float], v: tuple[float, float], edge:
 
 
 def _cells(columns: int, rows: int, wide: float, tall: float) -> Array:
-    s, t = np.meshgrid((np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows)
-    s, t = s.ravel(), t.ravel()
+    s = np.tile((np.arange(columns) + 0.5) / columns, rows)
+    t = np.repeat((np.arange(rows) + 0.5) / rows, columns)
     ds, dt = 0.5 * wide / columns, 0.5 * tall / rows
     return rectangles(np.column_stack([s - ds, s + ds, t - dt, t + dt]))
 
@@ -102,12 +106,17 @@ def emblem_piece(shape: BodyShape, tub: Shell, brand: Brand) -> Piece:
     metres_u = shape.half_width - shape.corner
     scale = radius / np.array([metres_u, shape.nose - shape.ground])
     _, low, high = brand.grille
-    front = [chips(tub, p * scale + np.array([0.0, 0.35 * low + 0.65 * high]), 0.040) for p in emblem_polygons(brand)]
+    front = [
+        chips(tub, p * scale + np.array([0.0, 0.35 * low + 0.65 * high]), 0.040)
+        for p in emblem_polygons(brand)
+    ]
     rear = [chips(tub, p * scale + np.array([5.0, 0.84]), 0.022) for p in emblem_polygons(brand)]
     return Piece("emblem", join(*front, *(rear if shape.box is None else ())), CHROME, "nose")
 
 
-def plate_pieces(shape: BodyShape, tub: Shell, end: Shell, code: tuple[int, ...], ground: Material, ink: Material) -> tuple[Piece, ...]:
+def plate_pieces(
+    shape: BodyShape, tub: Shell, end: Shell, code: tuple[int, ...], ground: Material, ink: Material
+) -> tuple[Piece, ...]:
     """Return front and rear licence plate with glyphs.
 
     Args:
@@ -118,7 +127,14 @@ def plate_pieces(shape: BodyShape, tub: Shell, end: Shell, code: tuple[int, ...]
     half = np.array([0.24, 0.085])  # metres; a little over the true 22 x 7 cm, to be some pixels tall
     places = (
         (tub, 0.0, 0.29, shape.half_width - shape.corner, shape.nose - shape.ground, 0.05),
-        (end, 5.0, 0.50, shape.half_width - end.rings[-1].outline.rear_radius, end.top[0][1] - end.bottom, 0.03),
+        (
+            end,
+            5.0,
+            0.50,
+            shape.half_width - end.rings[-1].outline.rear_radius,
+            end.top[0][1] - end.bottom,
+            0.03,
+        ),
     )
     plates, glyphs = [], []
     for shell, u, v, metres_u, metres_v, offset in places:

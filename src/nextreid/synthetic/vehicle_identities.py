@@ -15,12 +15,13 @@ _LAMPS = ("angular", "rectangular", "oval", "round")
 _CHOICES: dict[str, tuple[str, ...]] = {
     # A value named twice is drawn twice as often: ours, so that what is rare in traffic stays rare.
     "colour": (
-        "white", "white", "black", "black", "gray", "gray", "silver", "red", "blue", "green", "yellow", "orange",
-        "gold", "brown", "beige", "purple",
+        "white", "white", "black", "black", "gray", "gray", "silver", "red", "blue", "green", "yellow",
+        "orange", "gold", "brown", "beige", "purple",
     ),
     "brand": tuple(BRANDS),
     "type": (
-        "sedan", "sedan", "SUV", "SUV", "hatchback", "hatchback", "minivan", "van", "pickup", "truck", "bus", "coupe",
+        "sedan", "sedan", "SUV", "SUV", "hatchback", "hatchback", "minivan", "van", "pickup", "truck", "bus",
+        "coupe",
     ),
     "wear": ("new", "new", "used", "used", "worn"),
     "window_tint": ("clear", "tinted", "dirty"),
@@ -42,9 +43,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "exhaust": ("hidden", "single", "dual"),
 }  # fmt: skip
 CHANGEABLE = (
-    "colour", "roof_rack", "window_shape", "brand", "spoiler", "tyres_kind", "wear", "headlights_shape", "bumpers",
-    "grille_pattern", "roof_shape", "taillights", "window_tint", "mirrors", "grille_edges", "tyres_size", "exhaust",
-    "licence_plate",
+    "colour", "roof_rack", "window_shape", "brand", "spoiler", "tyres_kind", "wear", "headlights_shape",
+    "bumpers", "grille_pattern", "roof_shape", "taillights", "window_tint", "mirrors", "grille_edges",
+    "tyres_size", "exhaust", "licence_plate",
 )  # fmt: skip
 """Attributes that look-alikes may differ in, the plain ones first; each keeps body, shade and marks."""
 

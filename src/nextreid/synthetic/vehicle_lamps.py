@@ -36,7 +36,9 @@ LAMPS: Mapping[str, tuple[Edge, float, float]] = {
 """Lamp outlines by the schema's `headlights_shape` and `taillights`."""
 
 
-def headlight_pieces(shape: BodyShape, tub: Shell, outline: str, size: float, lens: Material) -> tuple[Piece, ...]:
+def headlight_pieces(
+    shape: BodyShape, tub: Shell, outline: str, size: float, lens: Material
+) -> tuple[Piece, ...]:
     """Return both headlights: housing, lens, reflector.
 
     Args:
@@ -94,7 +96,14 @@ def taillight_pieces(
 
 def _lamp(tub: Shell, middle: tuple[float, float], du: float, dv: float, edge: Edge, offset: float) -> Mesh:
     u, v = middle
-    return patch(tub, u=(u - du / 2, u + du / 2), v=(v - dv / 2, min(v + dv / 2, 0.95)), offset=offset, lines=9, edge=edge)
+    return patch(
+        tub,
+        u=(u - du / 2, u + du / 2),
+        v=(v - dv / 2, min(v + dv / 2, 0.95)),
+        offset=offset,
+        lines=9,
+        edge=edge,
+    )
 
 
 def _turned(edge: Edge) -> Edge:

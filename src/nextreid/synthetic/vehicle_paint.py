@@ -24,7 +24,8 @@ WHITE_INK = Material("ink", (0.80, 0.80, 0.80), nir=0.25, emissivity=0.90)
 
 _MUD: Colour = (0.20, 0.15, 0.09)
 _GROUNDS: Mapping[str, Colour] = {
-    "blue": (0.02, 0.09, 0.48), "green": (0.16, 0.50, 0.20), "yellow": (0.75, 0.48, 0.02), "white": (0.75, 0.75, 0.75),
+    "blue": (0.02, 0.09, 0.48), "green": (0.16, 0.50, 0.20),
+    "yellow": (0.75, 0.48, 0.02), "white": (0.75, 0.75, 0.75),
 }  # fmt: skip
 _RUBBER: Mapping[str, tuple[Colour, float, float]] = {
     # albedo, near infrared, gloss: black when new, gray and dusty when worn; ours
@@ -33,7 +34,11 @@ _RUBBER: Mapping[str, tuple[Colour, float, float]] = {
     "worn": ((0.110, 0.098, 0.080), 0.20, 0.0),
 }
 _DULL: Mapping[str, float] = {"new": 1.0, "used": 0.55, "worn": 0.15}
-_TINTS: Mapping[str, tuple[float, float]] = {"clear": (0.16, 0.10), "tinted": (0.025, 0.006), "dirty": (0.10, 0.06)}
+_TINTS: Mapping[str, tuple[float, float]] = {
+    "clear": (0.16, 0.10),
+    "tinted": (0.025, 0.006),
+    "dirty": (0.10, 0.06),
+}
 
 
 def paint(detail: VehicleDetail, wear: str, *, colour: Colour | None = None, dirty: bool = False) -> Material:
@@ -59,7 +64,12 @@ def paint(detail: VehicleDetail, wear: str, *, colour: Colour | None = None, dir
 def film(detail: VehicleDetail) -> Material:
     """Return what the decal is made of; as emissive as paint, so that the thermal picture has no decal."""
     return Material(
-        "film", detail.decal_film, nir=detail.decal_nir, emissivity=0.90, gloss=0.2, pattern=detail.decal_pattern
+        "film",
+        detail.decal_film,
+        nir=detail.decal_nir,
+        emissivity=0.90,
+        gloss=0.2,
+        pattern=detail.decal_pattern,
     )
 
 

@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from nextreid.synthetic.parts import Material
 from nextreid.synthetic.vehicle_shell import Mesh
 
-SOURCES = ("skin", "bonnet", "nose", "grille", "glass", "tyre", "wheel", "exhaust", "under", "cold", "headlamp", "taillamp")
+SOURCES = (
+    "skin",
+    "bonnet",
+    "nose",
+    "grille",
+    "glass",
+    "tyre",
+    "wheel",
+    "exhaust",
+    "under",
+    "cold",
+    "headlamp",
+    "taillamp",
+)
 """What warms a piece; `vehicle_heat.py` says how much in which state."""
 
 

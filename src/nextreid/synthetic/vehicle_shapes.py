@@ -65,13 +65,15 @@ class BodyShape:
             belt=self.belt * (1 + rise / 2),
             tail=self.tail * (1 + rise / 2),
             roof=self.roof * height,
-            windscreen=tuple(x * length for x in self.windscreen),
-            rear_window=tuple(x * length for x in self.rear_window),
+            windscreen=(self.windscreen[0] * length, self.windscreen[1] * length),
+            rear_window=(self.rear_window[0] * length, self.rear_window[1] * length),
             axles=tuple(x * length for x in self.axles),
             doors=tuple((a * length, b * length) for a, b in self.doors),
             tub_rear=None if self.tub_rear is None else self.tub_rear * length,
             bed=None if self.bed is None else (self.bed[0] * length, self.bed[1] * length),
-            box=None if self.box is None else (self.box[0] * length, self.box[1] * length, self.box[2] * height),
+            box=None
+            if self.box is None
+            else (self.box[0] * length, self.box[1] * length, self.box[2] * height),
         )
 
     @property
@@ -116,7 +118,9 @@ class BodyShape:
         rear, w = self.box[1] - 0.03, self.half_width + 0.05
         beam = Outline(rear, rear + 0.35, w, 0.05, 0.05, 0.0, 0.0)
         top = self.ground + 0.44
-        return Shell((Ring(0.0, beam), Ring(1.0, beam)), self.ground + 0.02, ((rear, top), (rear + 0.35, top)), 0.0)
+        return Shell(
+            (Ring(0.0, beam), Ring(1.0, beam)), self.ground + 0.02, ((rear, top), (rear + 0.35, top)), 0.0
+        )
 
     def cabin(self, roof: str) -> Shell:
         """The glasshouse: from the belt line to the roof.
@@ -140,7 +144,12 @@ class BodyShape:
                 0.08,
             )
 
-        rings = (Ring(0.0, at(0.0, 0.0)), Ring(0.9, at(0.93, 0.0)), Ring(0.965, at(1.0, 0.025)), Ring(1.0, at(1.0, 0.09)))
+        rings = (
+            Ring(0.0, at(0.0, 0.0)),
+            Ring(0.9, at(0.93, 0.0)),
+            Ring(0.965, at(1.0, 0.025)),
+            Ring(1.0, at(1.0, 0.09)),
+        )
         z = self.roof
         top = (
             (rear_head, z - rear_drop),

@@ -11,13 +11,13 @@ v goes up. Windows, lights, grilles and plates are patches in (u, v), a finger's
     |u| in 4..5  rear face, from the corner to its middle        (u = 5 and u = -5 are one place)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 Edge = Callable[[Array], tuple[Array, Array]]
 """Lower and upper border of a patch at positions 0..1 along it, as fractions of its height."""
 
@@ -27,7 +27,7 @@ class Mesh:
     """Triangles: `vertices` (V,3) in metres, `faces` (F,3) counter-clockwise from outside."""
 
     vertices: Array
-    faces: NDArray[np.int64]
+    faces: NDArray[np.signedinteger]
 
 
 @dataclass(frozen=True)
@@ -49,34 +49,40 @@ class Outline:
     front_bow: float = 0.08
     rear_bow: float = 0.05
 
-    def points(self, u: Array) -> Array:
-        """Return the (…,2) points at `u` (any shape; wraps at ±5)."""
-        u = (np.asarray(u, dtype=float) + 5.0) % 10.0 - 5.0
-        a, sign = np.abs(u), np.where(u < 0, -1.0, 1.0)
-        w, rf, rr = self.half_width, self.front_radius, self.rear_radius
-        corner_front = self.front - self.front_bow * ((w - rf) / w) ** 2
-        corner_rear = self.rear + self.rear_bow * ((w - rr) / w) ** 2
-        y0 = np.clip(a, 0, 1) * (w - rf)
-        x0 = self.front - self.front_bow * (y0 / w) ** 2
-        t1 = (np.clip(a, 1, 2) - 1) * np.pi / 2
-        x1, y1 = corner_front - rf * (1 - np.cos(t1)), w - rf + rf * np.sin(t1)
-        s = np.clip(a, 2, 3) - 2
-        x2, y2 = (corner_front - rf) * (1 - s) + (corner_rear + rr) * s, np.full_like(a, w)
-        t3 = (np.clip(a, 3, 4) - 3) * np.pi / 2
-        x3, y3 = corner_rear + rr * (1 - np.sin(t3)), w - rr + rr * np.cos(t3)
-        y4 = (5 - np.clip(a, 4, 5)) * (w - rr)
-        x4 = self.rear + self.rear_bow * (y4 / w) ** 2
-        part = np.clip(np.floor(a), 0, 4).astype(int)
-        x = np.choose(part, [x0, x1, x2, x3, x4])
-        y = np.choose(part, [y0, y1, y2, y3, y4])
-        return np.stack([x, sign * y], axis=-1)
-
     def side_u(self, x: float) -> float:
         """Return the u (2..3) at which the left side passes `x`."""
         w = self.half_width
         start = self.front - self.front_bow * ((w - self.front_radius) / w) ** 2 - self.front_radius
         end = self.rear + self.rear_bow * ((w - self.rear_radius) / w) ** 2 + self.rear_radius
         return float(2 + np.clip((start - x) / (start - end), 0, 1))
+
+
+def outline_points(outlines: Sequence[Outline], u: Array) -> Array:
+    """Return the (R,…,2) points of R outlines at `u` (any shape; wraps at ±5)."""
+    u = (u + 5.0) % 10.0 - 5.0
+    a, sign = np.abs(u), np.where(u < 0, -1.0, 1.0)
+    table = np.array(
+        [
+            [o.rear, o.front, o.half_width, o.front_radius, o.rear_radius, o.front_bow, o.rear_bow]
+            for o in outlines
+        ]
+    )
+    rear, front, w, rf, rr, bow_f, bow_r = table.T.reshape(7, -1, *(1,) * u.ndim)
+    corner_front = front - bow_f * ((w - rf) / w) ** 2
+    corner_rear = rear + bow_r * ((w - rr) / w) ** 2
+    flat = [np.minimum(np.maximum(a - k, 0.0), 1.0) for k in range(5)]  # how far each stretch is walked
+    turn_f, turn_r = flat[1] * (np.pi / 2), flat[3] * (np.pi / 2)
+    in_rear = a > 2.5
+    sin, cos = np.sin(np.where(in_rear, turn_r, turn_f)), np.cos(np.where(in_rear, turn_r, turn_f))
+    y_end = np.where(in_rear, (1 - flat[4]) * (w - rr), flat[0] * (w - rf))
+    y = np.where(in_rear, y_end + rr * cos * (a < 4), y_end + rf * sin)
+    side = (corner_front - rf) * (1 - flat[2]) + (corner_rear + rr) * flat[2]
+    x = np.where(
+        a < 2,
+        front - bow_f * (y_end / w) ** 2 - rf * (1 - cos),
+        np.where(a <= 3, side, rear + bow_r * (y_end / w) ** 2 + rr * (1 - sin)),
+    )
+    return np.stack([x, sign * y], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ class Shell:
         """Return the (…,3) points at `u`, `v` (same shape)."""
         u, v = np.broadcast_arrays(np.asarray(u, dtype=float), np.asarray(v, dtype=float))
         knots = np.array([ring.v for ring in self.rings])
-        outlines = np.stack([ring.outline.points(u) for ring in self.rings])  # (R,…,2)
+        outlines = outline_points([ring.outline for ring in self.rings], u)  # (R,…,2)
         upper = np.clip(np.searchsorted(knots, v, side="right"), 1, len(knots) - 1)
         t = (v - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
         index = np.indices(u.shape)
@@ -170,7 +176,8 @@ def wall(shell: Shell, *, v: Array) -> Mesh:
 
 def lid(shell: Shell, *, start: float = 0.0, stop: float = 5.0) -> Mesh:
     """Return the shell's top between the rim positions `start` and `stop` (u, 0..5)."""
-    u = np.concatenate([[start], LINES[(LINES > start + 0.02) & (LINES < stop - 0.02)], [stop]])
+    between = LINES[np.abs(LINES - (start + stop) / 2) < (stop - start) / 2 - 0.02]
+    u = np.concatenate([[start], between, [stop]])
     uu, tt = np.meshgrid(u[::-1], np.linspace(-1, 1, 7), indexing="ij")
     return grid(shell.cap(uu, tt))
 
@@ -228,7 +235,9 @@ def chips(shell: Shell, polygons: Array, offset: float = 0.012) -> Mesh:
 def rectangles(boxes: Array) -> Array:
     """Return (N,4,2) corners of (N,4) ranges u0, u1, v0, v1, counter-clockwise."""
     u0, u1, v0, v1 = np.asarray(boxes, dtype=float).reshape(-1, 4).T
-    return np.stack([np.stack([u0, v0], -1), np.stack([u1, v0], -1), np.stack([u1, v1], -1), np.stack([u0, v1], -1)], 1)
+    return np.stack(
+        [np.stack([u0, v0], -1), np.stack([u1, v0], -1), np.stack([u1, v1], -1), np.stack([u0, v1], -1)], 1
+    )
 
 
 def box(centre: tuple[float, float, float], size: tuple[float, float, float], taper: float = 1.0) -> Mesh:

@@ -34,14 +34,18 @@ class WheelShape:
     lugs: float = 0.0
 
 
-SEGMENTS = 24
-"""Corners of a round wheel: no edge is longer than 11 cm, under three pixels of a 256-pixel crop (ours)."""
+SEGMENTS = 22
+"""Corners of a round wheel: no edge is longer than 13 cm, under three pixels of a 256-pixel crop (ours)."""
+
+STANDOUT = 0.045
+"""Metres that tyres stand out of the flank: ours, so that arch, tyre and rim show in this order."""
 
 
 def tyre_mesh(shape: WheelShape) -> Mesh:
     """Return the left tyre round the origin, its axle along y, its outer side at y = 0."""
     r, w, hole = shape.radius, shape.width, shape.rim * shape.radius
-    profile = np.array([[hole, -w], [r, -0.9 * w], [r, -0.15 * w], [0.96 * r, 0], [hole, 0.012]])
+    # The inner flank is left out: the belly hides it.
+    profile = np.array([[r, -w], [r, -0.15 * w], [0.96 * r, 0], [hole, 0.012]])
     mesh = lathe(profile, (0.0, 0.0, 0.0), SEGMENTS)
     if shape.lugs:
         radius = np.hypot(mesh.vertices[:, 0], mesh.vertices[:, 2])
@@ -55,7 +59,7 @@ def tyre_mesh(shape: WheelShape) -> Mesh:
 def rim_mesh(shape: WheelShape, turn: float) -> Mesh:
     """Return the bright metal of the left rim: lip, hub and spokes, turned by `turn` radians."""
     r = shape.rim * shape.radius
-    lip = lathe(np.array([[1.03 * r, 0.010], [0.93 * r, 0.018], [0.90 * r, -0.02]]), (0.0, 0.0, 0.0), SEGMENTS)
+    lip = lathe(np.array([[1.03 * r, 0.012], [0.90 * r, 0.018]]), (0.0, 0.0, 0.0), SEGMENTS)
     hub = _disc(0.2 * r, 0.012, 12)
     if shape.spokes == 0:
         return join(lip, _disc(0.66 * r, 0.004, SEGMENTS))
@@ -77,11 +81,6 @@ def rim_mesh(shape: WheelShape, turn: float) -> Mesh:
     return join(lip, hub, *(grid(corner) for corner in corners))
 
 
-def hollow_mesh(shape: WheelShape) -> Mesh:
-    """Return the dark disc between the spokes, 3 cm behind them."""
-    return _disc(0.97 * shape.rim * shape.radius, -0.03, SEGMENTS)
-
-
 def arch_mesh(radius: float, ground: float, axle: float, side: float) -> Mesh:
     """Return the dark wheel arch of the left side: a disc cut off at the sill.
 
@@ -96,29 +95,30 @@ def arch_mesh(radius: float, ground: float, axle: float, side: float) -> Mesh:
     return Mesh(np.column_stack([disc.vertices[:, :2], z]), disc.faces)
 
 
-def wheel_pieces(
-    wheel: WheelShape, shape: BodyShape, turn: float, *, rubber: Material, metal: Material
-) -> tuple[Piece, ...]:
-    """Return all wheels of a vehicle with their arches.
-
-    Args:
-        wheel, shape: the wheels and the body that stands on them.
-        turn: of the rims, radians.
-        rubber, metal: tyre and rim.
-    """
-    # Tyres stand a little out of the flank, so that arch, tyre and rim show in this order.
-    side = shape.half_width + 0.045
-    rings = []
-    for mesh, name, material, source in (
-        (tyre_mesh(wheel), "tyre", rubber, "tyre"),
-        (rim_mesh(wheel, turn), "rim", metal, "wheel"),
-        (hollow_mesh(wheel), "rim", SEAM, "wheel"),
-    ):
-        sides = [both(Mesh(mesh.vertices + np.array([x, side, wheel.radius]), mesh.faces)) for x in shape.axles]
-        rings.append(Piece(name, join(*sides), material, source))
-    arch = arch_mesh(1.14 * wheel.radius, shape.ground, wheel.radius, side - 0.012)
+def wheel_pieces(wheel: WheelShape, shape: BodyShape, rubber: Material) -> tuple[Piece, ...]:
+    """Return what does not turn to the eye: tyres, the dark between the spokes, arches."""
+    arch = arch_mesh(1.14 * wheel.radius, shape.ground, wheel.radius, shape.half_width + STANDOUT - 0.012)
     arches = [both(Mesh(arch.vertices + np.array([x, 0.0, 0.0]), arch.faces)) for x in shape.axles]
-    return (*rings, Piece("underbody", join(*arches), SEAM, "under"))
+    return (
+        Piece("tyre", _at_axles(tyre_mesh(wheel), shape), rubber, "tyre"),
+        Piece(
+            "rim", _at_axles(_disc(0.97 * wheel.rim * wheel.radius, -0.03, SEGMENTS), shape), SEAM, "wheel"
+        ),
+        Piece("underbody", join(*arches), SEAM, "under"),
+    )
+
+
+def rim_piece(wheel: WheelShape, shape: BodyShape, turn: float, metal: Material) -> Piece:
+    """Return the rims of all wheels, turned by `turn` radians."""
+    return Piece("rim", _at_axles(rim_mesh(wheel, turn), shape), metal, "wheel")
+
+
+def _at_axles(mesh: Mesh, shape: BodyShape) -> Mesh:
+    """Put a wheel's mesh at each end of each axle."""
+    place = np.array([0.0, shape.half_width + STANDOUT, shape.wheel])
+    return join(
+        *(both(Mesh(mesh.vertices + place + np.array([x, 0.0, 0.0]), mesh.faces)) for x in shape.axles)
+    )
 
 
 def _disc(radius: float, y: float, segments: int) -> Mesh:

@@ -44,20 +44,48 @@ def window_pieces(
     edge, v = STYLES[style]
     first, last = shape.panes[0][0], shape.panes[-1][1]
     panes = [
-        patch(cabin, u=(2 + a, 2 + b), v=v, offset=0.014, lines=6, edge=_part(edge, (a - first) / (last - first), (b - first) / (last - first)))
+        patch(
+            cabin,
+            u=(2 + a, 2 + b),
+            v=v,
+            offset=0.014,
+            lines=5,
+            rows=2,
+            edge=_part(edge, (a - first) / (last - first), (b - first) / (last - first)),
+        )
         for a, b in shape.panes
     ]
     # The frame reads as the pillars between the panes; glass over it makes them vanish.
-    around = patch(cabin, u=(2 + first - 0.015, 2 + last + 0.015), v=(v[0] - 0.02, v[1] + 0.02), offset=0.007, lines=13, edge=edge)
+    around = patch(
+        cabin,
+        u=(2 + first - 0.015, 2 + last + 0.015),
+        v=(v[0] - 0.02, v[1] + 0.02),
+        offset=0.007,
+        lines=17,
+        rows=2,
+        edge=edge,
+    )
     all_glass = style == "panoramic"
     pieces = [
-        Piece("window" if all_glass else "trim", both(around), glass if all_glass else frame, "glass" if all_glass else "skin"),
+        Piece(
+            "window" if all_glass else "trim",
+            both(around),
+            glass if all_glass else frame,
+            "glass" if all_glass else "skin",
+        ),
         Piece("window", both(join(*panes)), glass, "glass"),
-        Piece("windscreen", patch(cabin, u=(-1.4, 1.4), v=(0.08, 0.94 if all_glass else 0.88), lines=11), screen, "glass"),
+        Piece(
+            "windscreen",
+            patch(cabin, u=(-1.4, 1.4), v=(0.08, 0.94 if all_glass else 0.88), lines=11, rows=2),
+            screen,
+            "glass",
+        ),
     ]
     if shape.box is None:
         height = (0.10, 0.92) if all_glass else (0.20, 0.84)
-        pieces.append(Piece("rear_window", patch(cabin, u=(3.6, 6.4), v=height, lines=11), glass, "glass"))
+        pieces.append(
+            Piece("rear_window", patch(cabin, u=(3.6, 6.4), v=height, lines=9, rows=2), glass, "glass")
+        )
     if all_glass:
         pieces.append(Piece("window", _roof_glass(cabin), glass, "glass"))
     return tuple(pieces)

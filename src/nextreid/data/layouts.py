@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nextreid.data.rows import FACTS, Manifest, Row
 from nextreid.errors import InputError
-from nextreid.modality import NIR, PUBLISHED_TAG, RGB, TIR
+from nextreid.modality import NIR, RGB, TIR
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
 """Endings that make a file an image (ours: what such data sets are stored in)."""
@@ -29,7 +29,7 @@ class Layout:
             columns, those that a manifest does not know are kept as the user's own.
         numbers: groups that are written without leading zeros.
         protocol: the evaluation protocol that goes with it.
-        captions: folder of the published captions, and inside it split -> modality -> file.
+        captions: folder of the published captions.
         citation: where these facts come from.
     """
 
@@ -43,10 +43,6 @@ class Layout:
     protocol: str
     captions: str
     citation: str
-
-    def caption_file(self, split: str, modality: str) -> str:
-        """Return the name of a published caption file: `train_NI.json`."""
-        return f"{split}_{PUBLISHED_TAG.get(modality, modality)}.json"
 
 
 LAYOUTS: dict[str, Layout] = {

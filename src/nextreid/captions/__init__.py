@@ -1,0 +1,1 @@
+"""Captions: sentences about observations, joined to a data set by observation."""

@@ -44,7 +44,7 @@ class ModelConfig:
 
     name: Literal["next", "concat", "moe"] = option("next", "NEXT, or one of two baselines", "paper")
     backbone: str = option("openai/clip-vit-base-patch16", "hub id | folder | builtin:small", "paper")
-    schema: str = option("person", "person | vehicle | a YAML file of attribute groups", "paper")
+    schema: str = option("auto", "auto (by the kind of the data) | person | vehicle | a YAML file", "ours")
     tmse: bool = option(True, "text-modulated semantic-sampling experts", "paper")
     tmse_text: bool = option(True, "let the text modulate their routing", "paper")
     caption_sampling: bool = option(True, "draw each expert's sentence at random in training", "paper")

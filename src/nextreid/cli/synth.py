@@ -44,7 +44,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         cameras=args.cameras,
         per_camera=args.per_camera,
         seed=args.seed or 0,
-        size=args.size or ((256, 128) if args.kind == "person" else (128, 256)),
+        size=args.size,
         layout=args.layout,
         tir=args.tir,
         test_fraction=args.test_fraction,
@@ -61,6 +61,8 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
             "root": str(summary.root),
             "observations": summary.observations,
             "identities": summary.identities,
+            "train_identities": summary.train_identities,
+            "test_identities": summary.test_identities,
             "seconds": summary.seconds,
         }
     )

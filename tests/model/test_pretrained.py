@@ -7,7 +7,7 @@ import torch
 
 from nextreid.attributes.schema import load_schema
 from nextreid.errors import InputError
-from nextreid.model.architecture import Architecture, build_model, parameter_groups
+from nextreid.model.architecture import Architecture, build_model
 from nextreid.model.backbone import load_clip
 from nextreid.model.pretrained import Pretrained, load_model, save_model, weights_sha256
 
@@ -121,7 +121,7 @@ def test_bf16_is_close_to_fp32_and_trains():
 
 def test_parameter_groups_hold_every_trainable_parameter_once():
     model = make_model(camera_embedding=True, cameras=("1",))
-    groups = parameter_groups(model)
+    groups = model.parameter_groups()
     listed = [id(p) for group in groups.values() for p in group]
     assert sorted(listed) == sorted(id(p) for p in model.parameters() if p.requires_grad)
     assert id(model.encoder.visual.modality.weight) in {id(p) for p in groups["new"]}

@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 import torch
-from torch import nn
 
 from nextreid.attributes.schema import Schema
 from nextreid.errors import InputError
@@ -14,11 +13,9 @@ from nextreid.model.backbone import Clip, Dense
 from nextreid.model.baselines import ConcatModel, DecoupledModel
 from nextreid.model.encoder import MultiModalEncoder
 from nextreid.model.next import NextModel
+from nextreid.model.reid_model import ReidModel
 from nextreid.model.sentences import SentenceEncoder
 from nextreid.seeding import derive_seed
-
-ReidModel = NextModel | ConcatModel | DecoupledModel
-"""Every model takes a `Batch`, gives a `NextOutput`, and has `encoder`, `sentences` and `widths`."""
 
 
 @dataclass(frozen=True)
@@ -124,13 +121,3 @@ def build_model(architecture: Architecture, clip: Clip, *, seed: int = 0) -> Rei
             keys=architecture.mmfa_keys,
             text_loss=architecture.text_loss,
         )
-
-
-def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """Return the trainable parameters: "backbone" (the CLIP visual tower) and "new" (all others)."""
-    groups: dict[str, list[nn.Parameter]] = {"backbone": [], "new": []}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            tower = name.startswith(("encoder.visual.vision.", "encoder.visual.projection."))
-            groups["backbone" if tower else "new"].append(parameter)
-    return groups

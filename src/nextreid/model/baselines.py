@@ -10,10 +10,11 @@ from nextreid.data.batch import Batch
 from nextreid.model.encoder import MultiModalEncoder
 from nextreid.model.experts import ExpertBank
 from nextreid.model.outputs import NextOutput, Tokens
+from nextreid.model.reid_model import ReidModel
 from nextreid.model.sentences import SentenceEncoder
 
 
-class ConcatModel(nn.Module):
+class ConcatModel(ReidModel):
     """Plain concatenation of class tokens, as wide as NEXT.
 
     The global branch is NEXT's. Two linear maps of each slot's class token stand where NEXT has its
@@ -25,16 +26,10 @@ class ConcatModel(nn.Module):
     """
 
     def __init__(self, *, encoder: MultiModalEncoder, sentences: SentenceEncoder) -> None:
-        super().__init__()
+        super().__init__(encoder=encoder, sentences=sentences)
         M, D = len(encoder.modalities), encoder.dim
-        self.encoder = encoder
-        self.sentences = sentences
         self.lifts = nn.ModuleDict({name: nn.Linear(D, D) for name in ("lift_a", "lift_b")})
         self.widths = {"global": M * D, "lift_a": M * D, "lift_b": M * D}
-
-    def forward(self, batch: Batch) -> NextOutput:
-        """Run the model."""
-        return self.describe(self.encoder(batch), batch)
 
     def describe(self, tokens: Tokens, batch: Batch) -> NextOutput:
         """Run everything after the encoder, on the tokens of a batch."""
@@ -94,7 +89,7 @@ class DecoupledExperts(nn.Module):
         return features * (gates * gates.shape[-1])[..., None].to(features.dtype)
 
 
-class DecoupledModel(nn.Module):
+class DecoupledModel(ReidModel):
     """The plain decoupled mixture of experts: class tokens beside the gated set features.
 
     Widths M*D and (2^M - 1)*D: 5120 for three modalities at D = 512, DeMo's width.
@@ -105,16 +100,10 @@ class DecoupledModel(nn.Module):
     """
 
     def __init__(self, *, encoder: MultiModalEncoder, sentences: SentenceEncoder) -> None:
-        super().__init__()
+        super().__init__(encoder=encoder, sentences=sentences)
         M, D = len(encoder.modalities), encoder.dim
-        self.encoder = encoder
-        self.sentences = sentences
         self.decoupled = DecoupledExperts(modalities=M, dim=D)
         self.widths = {"global": M * D, "decoupled": (2**M - 1) * D}
-
-    def forward(self, batch: Batch) -> NextOutput:
-        """Run the model."""
-        return self.describe(self.encoder(batch), batch)
 
     def describe(self, tokens: Tokens, batch: Batch) -> NextOutput:
         """Run everything after the encoder, on the tokens of a batch."""

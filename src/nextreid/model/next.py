@@ -11,13 +11,14 @@ from nextreid.data.batch import Batch
 from nextreid.model.aggregation import FeatureAggregation, Keys, Residual
 from nextreid.model.encoder import MultiModalEncoder
 from nextreid.model.outputs import NextOutput, Tokens
+from nextreid.model.reid_model import ReidModel
 from nextreid.model.semantic import SemanticExperts
 from nextreid.model.sentences import SentenceEncoder
 from nextreid.model.structure import StructureExperts, agreement, mutual_information
 from nextreid.seeding import torch_generator
 
 
-class NextModel(nn.Module):
+class NextModel(ReidModel):
     """NEXT (arXiv 2505.20001), figure "overview": every part can be switched off.
 
     With TMSE, CSSE and MMFA off it is the plain concatenation of the class tokens.
@@ -50,10 +51,8 @@ class NextModel(nn.Module):
         keys: Keys = "pooled",
         text_loss: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(encoder=encoder, sentences=sentences)
         M, K, D = len(encoder.modalities), len(generic), encoder.dim
-        self.encoder = encoder
-        self.sentences = sentences
         self.generic = tuple(generic)
         self.semantic = SemanticExperts(experts=K, roles=M + 1, dim=D, rho=rho, text=text) if tmse else None
         self.structure = StructureExperts(experts=structure_experts, dim=D) if csse else None
@@ -70,10 +69,6 @@ class NextModel(nn.Module):
             self.widths["semantic"] = M * D if self.aggregation else K * D
         if csse:
             self.widths["structural"] = M * D if self.aggregation else structure_experts * D
-
-    def forward(self, batch: Batch) -> NextOutput:
-        """Run the model; the same in training and evaluation."""
-        return self.describe(self.encoder(batch), batch)
 
     def describe(self, tokens: Tokens, batch: Batch) -> NextOutput:
         """Run everything after the encoder, on the tokens of a batch."""

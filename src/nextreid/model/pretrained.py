@@ -10,8 +10,9 @@ from typing import Any
 
 from nextreid.attributes.schema import Schema
 from nextreid.errors import InputError
-from nextreid.model.architecture import Architecture, ReidModel, build_model
+from nextreid.model.architecture import Architecture, build_model
 from nextreid.model.backbone import Clip
+from nextreid.model.reid_model import ReidModel
 from nextreid.version import __version__
 
 FORMAT = "nextreid.model/1"

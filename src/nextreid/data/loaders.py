@@ -1,13 +1,12 @@
 """From observations to batches: for training, with its random draws, and for embedding, without."""
 
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 import torch
-from kornia.enhance import normalize
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -17,7 +16,7 @@ from nextreid.data.cache import ResizedImages
 from nextreid.data.dropout import InputDropout
 from nextreid.data.images import ImageTransform, read_image
 from nextreid.data.sampler import BatchStream, Draw
-from nextreid.errors import InputError
+from nextreid.errors import InputError, NextReidError
 from nextreid.observation import Observation, Sentence
 from nextreid.seeding import derive_seed, numpy_generator
 
@@ -98,8 +97,8 @@ class TrainingSet(Dataset[Sample]):
             if not observation.id or observation.id in seen:
                 raise InputError(f"{place}: the id {observation.id!r} is empty or given twice")
             seen.add(observation.id)
-        self._mean = torch.tensor(images.transform.mean)
-        self._std = torch.tensor(images.transform.std)
+        self._mean = torch.tensor(images.transform.mean)[:, None, None]
+        self._std = torch.tensor(images.transform.std)[:, None, None]
 
     def __len__(self) -> int:
         """Return the number of observations."""
@@ -134,13 +133,11 @@ class TrainingSet(Dataset[Sample]):
 
     def _normalised(self, image: Tensor) -> Tensor:
         """Return (3,H,W) float32 of a uint8 image, as `ImageTransform` does."""
-        return normalize(image[None].float() / 255, self._mean, self._std)[0]
+        return (image.float() / 255 - self._mean) / self._std
 
 
-def training_loader(
-    data: TrainingSet, stream: BatchStream, *, workers: int = 0, pin: bool = False
-) -> DataLoader:
-    """Return a loader of `Batch`, the same batches in the same order for any number of workers.
+class BatchLoader:
+    """Yields the batches of a stream: the same, in the same order, for any number of workers.
 
     Args:
         data: the observations.
@@ -148,14 +145,55 @@ def training_loader(
         workers: processes that prepare batches; 0: in this one.
         pin: put batches into pinned memory (for CUDA).
     """
-    return DataLoader(
-        data,
-        batch_sampler=stream,
-        collate_fn=partial(collate, modalities=data.modalities),
-        num_workers=workers,
-        worker_init_fn=_start_worker,
-        pin_memory=pin,
-    )
+
+    def __init__(
+        self, data: TrainingSet, stream: BatchStream, *, workers: int = 0, pin: bool = False
+    ) -> None:
+        self._loader: DataLoader[Sample] = DataLoader(
+            _Reporting(data),
+            batch_sampler=stream,
+            collate_fn=partial(_collate, modalities=data.modalities),
+            num_workers=workers,
+            worker_init_fn=_start_worker,
+            pin_memory=pin,
+        )
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(self._loader)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield batches.
+
+        Raises:
+            ImageError: an image that cannot be read, with the message it has without workers.
+        """
+        for batch in self._loader:
+            if isinstance(batch, NextReidError):
+                raise batch
+            yield batch
+
+
+class _Reporting(Dataset[Sample]):
+    """Return errors instead of raising them: a worker would wrap them in its traceback."""
+
+    def __init__(self, data: TrainingSet) -> None:
+        self._data = data
+
+    def __getitem__(self, draw: Draw) -> Sample | NextReidError:  # type: ignore[override]
+        try:
+            return self._data[draw]
+        except NextReidError as error:
+            return error
+
+
+def _collate(samples: Sequence[Sample | NextReidError], modalities: Sequence[str]) -> Batch | NextReidError:
+    good = []
+    for sample in samples:
+        if isinstance(sample, NextReidError):
+            return sample
+        good.append(sample)
+    return collate(good, modalities)
 
 
 def _start_worker(worker: int) -> None:

@@ -1,0 +1,1 @@
+"""Embedding: observations to vectors, their files, and distances between them."""

@@ -1,0 +1,1 @@
+"""Evaluation: protocols, ranking, statistics, scenarios, reports and pictures."""

@@ -1,0 +1,171 @@
+"""Ranking: where each query's matches stand in the gallery. Metric, picture and file all read it.
+
+Per query, with the n matches at ranks r_1 < ... < r_n among the kept gallery entries:
+
+    AP = 1/n sum_j j / r_j          INP = n / r_n          Rank-k: r_1 <= k
+
+Ties go by gallery order. Only the ranks of the matches are needed, so no gallery is argsorted: a
+match's rank is found by bisection in the query's sorted distances.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nextreid.embedding.neighbours import BLOCK_BYTES, Block, distance_blocks
+from nextreid.errors import InputError
+from nextreid.evaluation.protocols import Matching
+from nextreid.progress import Progress, Silent
+
+CMC_RANKS = (1, 5, 10, 20)
+METRIC_NAMES = ("mAP", *(f"rank{k}" for k in CMC_RANKS), "mINP")
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """The outcome for every query; Q queries, G gallery entries, T entries listed per query.
+
+    Attributes:
+        matching: the protocol applied: ids, kept and removed entries, matches.
+        ap, inp: (Q,) float64, 0..1; NaN where the query has no match left.
+        first_match_rank: (Q,) int64 from 1; 0 where the query has no match left.
+        matches: (Q,) int64, how many kept gallery entries are of the query's identity.
+        kept: (Q,) int64, how many gallery entries the query is compared with.
+        top: (Q, T) int64, the nearest kept gallery entries, nearest first; -1 past the last.
+        top_distance: (Q, T) float32; NaN past the last.
+        top_match: (Q, T) bool, whether that entry is of the query's identity.
+        lost: (Q,) bool, whether the protocol removed every match the query had.
+    """
+
+    matching: Matching
+    ap: np.ndarray
+    inp: np.ndarray
+    first_match_rank: np.ndarray
+    matches: np.ndarray
+    kept: np.ndarray
+    top: np.ndarray
+    top_distance: np.ndarray
+    top_match: np.ndarray
+    lost: np.ndarray = field(repr=False)
+
+    @property
+    def valid(self) -> np.ndarray:
+        """(Q,) bool: whether a match is left; only these queries count."""
+        return self.matches > 0
+
+    def kept_mask(self, query: int) -> np.ndarray:
+        """Return (G,) bool: the gallery entries that this query was compared with."""
+        return self.matching.kept(query)
+
+    def scores(self) -> np.ndarray:
+        """Return (valid queries, 6) float64: each query's share in `METRIC_NAMES`, in that order.
+
+        Rank-k is 1 where the first match is among the first k kept entries. A gallery shorter
+        than k holds all its entries within the first k, so there every valid query scores 1.
+        """
+        first = self.first_match_rank[self.valid]
+        hits = [(first <= k).astype(np.float64) for k in CMC_RANKS]
+        return np.stack([self.ap[self.valid], *hits, self.inp[self.valid]], axis=1)
+
+    def metrics(self) -> dict[str, float]:
+        """Return mAP, Rank-1/5/10/20 and mINP: means over the valid queries, 0..1."""
+        return dict(zip(METRIC_NAMES, self.scores().mean(axis=0).tolist(), strict=True))
+
+
+def rank(
+    queries: np.ndarray,
+    gallery: np.ndarray,
+    matching: Matching,
+    *,
+    metric: str = "cosine",
+    top_k: int = 20,
+    block_bytes: int = BLOCK_BYTES,
+    progress: Progress | None = None,
+) -> Ranking:
+    """Rank the gallery for every query.
+
+    Args:
+        queries: (Q, D) float32, in the order of `matching.query`.
+        gallery: (G, D) float32, in the order of `matching.gallery`.
+        matching: the protocol applied.
+        metric: `cosine` or `euclidean`.
+        top_k: how many of the nearest entries to list for each query.
+        block_bytes: memory for one block of distances.
+        progress: one step per query.
+
+    Raises:
+        InputError: row counts that disagree, or vectors the metric cannot use.
+    """
+    count, total = len(matching.query), len(matching.gallery)
+    if len(queries) != count or len(gallery) != total:
+        raise InputError(
+            f"{len(queries)} query and {len(gallery)} gallery vectors for {count} queries and {total} entries"
+        )
+    top_k = max(1, min(top_k, total))
+    ranking = Ranking(
+        matching=matching,
+        ap=np.full(count, np.nan),
+        inp=np.full(count, np.nan),
+        first_match_rank=np.zeros(count, dtype=np.int64),
+        matches=np.zeros(count, dtype=np.int64),
+        kept=np.zeros(count, dtype=np.int64),
+        top=np.full((count, top_k), -1, dtype=np.int64),
+        top_distance=np.full((count, top_k), np.nan, dtype=np.float32),
+        top_match=np.zeros((count, top_k), dtype=bool),
+        lost=np.zeros(count, dtype=bool),
+    )
+    with (progress or Silent()).task("ranking", count) as task:
+        for block in distance_blocks(queries, gallery, metric=metric, block_bytes=block_bytes):
+            for row in range(len(block.keys)):
+                _rank_one(ranking, block, row)
+            task.advance(len(block.keys))
+    for name in (
+        "ap",
+        "inp",
+        "first_match_rank",
+        "matches",
+        "kept",
+        "top",
+        "top_distance",
+        "top_match",
+        "lost",
+    ):
+        getattr(ranking, name).flags.writeable = False
+    return ranking
+
+
+def _rank_one(ranking: Ranking, block: Block, row: int) -> None:
+    """Fill one query's row of the ranking."""
+    matching, query, keys = ranking.matching, block.start + row, block.keys[row]
+    removed, positives = matching.removed(query), matching.positives(query)
+    keys[removed] = np.inf  # sorts behind every kept entry: keys are finite
+    ranking.kept[query] = kept = len(keys) - len(removed)
+    ranking.matches[query] = n = len(positives)
+    if kept == 0:
+        ranking.lost[query] = matching.loses_all(query)
+        return
+    ordered = np.sort(keys)
+    _list_nearest(ranking, block, row, ordered)
+    if n == 0:
+        ranking.lost[query] = matching.loses_all(query)
+        return
+    of_positives = keys[positives]
+    closer = np.searchsorted(ordered, of_positives, side="left")
+    not_farther = np.searchsorted(ordered, of_positives, side="right")
+    ranks = closer + 1
+    for tied in np.flatnonzero(not_farther - closer > 1):
+        ranks[tied] += np.count_nonzero(keys[: positives[tied]] == of_positives[tied])
+    ranks.sort()
+    ranking.first_match_rank[query] = ranks[0]
+    ranking.ap[query] = (np.arange(1, n + 1) / ranks).mean()
+    ranking.inp[query] = n / ranks[-1]
+
+
+def _list_nearest(ranking: Ranking, block: Block, row: int, ordered: np.ndarray) -> None:
+    query, keys = block.start + row, block.keys[row]
+    listed = min(ranking.top.shape[1], int(ranking.kept[query]))
+    candidates = np.flatnonzero(keys <= ordered[listed - 1])  # ascending: ties in gallery order
+    nearest = candidates[np.argsort(keys[candidates], kind="stable")[:listed]]
+    ranking.top[query, :listed] = nearest
+    ranking.top_distance[query, :listed] = block.to_distance(row, keys[nearest])
+    ranking.top_match[query, :listed] = ranking.matching.same_identity(query, nearest)

@@ -118,14 +118,14 @@ def test_bad_options_and_images(world, tmp_path):
 
 
 def test_training_curves(tmp_path):
-    table = "epoch,step,train/loss,val/mAP,lr/new,note\n0,1,3.5,,0.1,a\n0,2,2.5,0.25,0.2,\n1,3,2.0,,0.3,b\n"
+    table = "epoch,step,loss,val_mAP,rate_new,note\n0,1,3.5,,0.1,a\n0,2,2.5,0.25,0.2,\n1,3,2.0,,0.3,b\n"
     (tmp_path / "metrics.csv").write_text(table)
     out = training_curves(tmp_path / "metrics.csv", tmp_path / "c.png")
     assert Image.open(out).size[0] > 900  # three panels
     for content, message in [
         ("", "not a table"),
         ("loss\n1\n", "no column `step` or `epoch`"),
-        ("step,note\n1,a\n", "no numbers"),
+        ("step,note,seconds\n1,a,2\n", "no numbers"),
     ]:
         (tmp_path / "metrics.csv").write_text(content)
         with pytest.raises(InputError, match=message):

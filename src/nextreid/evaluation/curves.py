@@ -9,14 +9,18 @@ from matplotlib.figure import Figure
 from nextreid.embedding.atomic import written_whole
 from nextreid.errors import InputError
 
-_PANELS = (("losses", ("loss",)), ("validation", ("val", "map", "rank")), ("learning rates", ("lr", "rate")))
-"""Title, and parts of the column names that belong there; the first that fits takes the column."""
+_NOT_DRAWN = ("step", "epoch", "session", "seconds", "observations_per_second")
+"""Columns that count or time, rather than measure learning."""
+
+_PANELS = ("losses", "validation", "learning rates")
 
 
 def training_curves(metrics_csv: Path | str, out: Path | str) -> Path:
-    """Draw every numeric column of a metrics.csv over its steps (or epochs).
+    """Draw the numeric columns of a metrics.csv over its steps (or epochs).
 
-    Cells may be empty: a column is drawn through the rows that fill it.
+    Columns beginning with `val` are validation, with `rate` or `lr` learning rates; the others are
+    losses, apart from those that only count or time. Cells may be empty: a column is drawn through
+    the rows that fill it.
 
     Args:
         metrics_csv: with a column `step` or `epoch`, and one per quantity.
@@ -42,7 +46,7 @@ def training_curves(metrics_csv: Path | str, out: Path | str) -> Path:
         raise InputError(f"{path} has no column `step` or `epoch`; it has {', '.join(table.columns)}")
     panels: dict[str, list[str]] = {}
     for column in table.columns:
-        if column in ("step", "epoch") or not pd.api.types.is_numeric_dtype(table[column]):
+        if column in _NOT_DRAWN or not pd.api.types.is_numeric_dtype(table[column]):
             continue
         if table[column].notna().any():
             panels.setdefault(_panel(column), []).append(column)
@@ -50,7 +54,7 @@ def training_curves(metrics_csv: Path | str, out: Path | str) -> Path:
         raise InputError(f"{path} holds no numbers to draw")
     figure = Figure(figsize=(5.0 * len(panels), 3.6), layout="constrained")
     FigureCanvasAgg(figure)
-    for at, title in enumerate(sorted(panels)):
+    for at, title in enumerate(title for title in _PANELS if title in panels):
         axes = figure.add_subplot(1, len(panels), at + 1)
         for column in panels[title]:
             filled = table[[along, column]].dropna()
@@ -66,8 +70,6 @@ def training_curves(metrics_csv: Path | str, out: Path | str) -> Path:
 
 
 def _panel(column: str) -> str:
-    lowered = column.lower()
-    for title, parts in _PANELS:
-        if any(part in lowered for part in parts):
-            return title
-    return "other"
+    if column.startswith("val"):
+        return "validation"
+    return "learning rates" if column.startswith(("rate", "lr")) else "losses"

@@ -94,7 +94,7 @@ def results_document(
         "data": {"name": data.name, "path": data.path, "sha256": data.sha256},
         "model": _source(model),
         "embeddings": _source(embeddings),
-        "branches": {name: {"metrics": _metrics(alone)} for name, alone in (branches or {}).items()},
+        "branches": {name: _metrics(alone) for name, alone in (branches or {}).items()},
         "controls": {
             control.name: {"metrics": _metrics(control.evaluation), "gain": _gains(control.gain)}
             for control in controls
@@ -175,7 +175,7 @@ def metrics_table(document: Mapping[str, Any], *, title: str = "result") -> Tabl
     """Build the table of a results document, in percent: result, branches, controls, chance, M(X)."""
     rows = [_row(title, document["metrics"])]
     for name, branch in document["branches"].items():
-        rows.append(_row(f"branch {name}", branch["metrics"]))
+        rows.append(_row(f"branch {name}", branch))
     for name, control in document["controls"].items():
         rows.append(_row(name, control["metrics"]))
     rows.append(_row("chance", document["chance"]))

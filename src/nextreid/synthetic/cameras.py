@@ -67,7 +67,7 @@ def draw_cameras(count: int, seed: int) -> tuple[Camera, ...]:
                 noise=u(0.7, 1.4),
                 sharpness=u(0.55, 1.0),
                 lamp=u(0.7, 1.3),
-                thermal=(u(2.0, 5.0), u(11.0, 17.0)),
+                thermal=(u(2.0, 4.5), u(10.0, 14.0)),
                 offset={m: (u(-0.02, 0.02), u(-0.015, 0.015)) for m in (RGB, NIR, TIR)},
                 zoom={m: u(0.97, 1.03) for m in (RGB, NIR, TIR)},
                 backdrop=int(rng.integers(1 << 30)),

@@ -1,4 +1,4 @@
-"""From a clean picture to what a sensor delivers: misregistered, low resolution, blurred, noisy, compressed."""
+"""From a clean picture to what a sensor delivers: shifted, low resolution, blurred, noisy, compressed."""
 
 import io
 

@@ -93,13 +93,13 @@ def _draw_light(rng: np.random.Generator, period: str, response: Camera) -> Ligh
     clear = bool(rng.uniform() < 0.55)
     lamp_lit = bool(rng.uniform() < 0.6)
     tint = float(rng.uniform(-0.2, 0.2))
-    sun = {"day": float(rng.uniform(0.6, 1.1)) if clear else 0.06, "dusk": 0.0, "night": 0.0}[period]
+    sun = {"day": float(rng.uniform(0.9, 1.5)) if clear else 0.08, "dusk": 0.0, "night": 0.0}[period]
     sky = {
-        "day": float(rng.uniform(0.28, 0.42)) if clear else float(rng.uniform(0.5, 0.85)),
-        "dusk": float(rng.uniform(0.07, 0.20)),
-        "night": float(rng.uniform(0.006, 0.016)),
+        "day": float(rng.uniform(0.4, 0.6)) if clear else float(rng.uniform(0.75, 1.2)),
+        "dusk": float(rng.uniform(0.10, 0.26)),
+        "night": float(rng.uniform(0.012, 0.026)),
     }[period]
-    lamp = {"day": 0.0, "dusk": 0.05, "night": float(rng.uniform(0.012, 0.04))}[period] * lamp_lit
+    lamp = {"day": 0.0, "dusk": 0.05, "night": float(rng.uniform(0.025, 0.075))}[period] * lamp_lit
     sodium = float(rng.uniform(0.0, 1.0))
     fog = float(rng.uniform(0.25, 0.6)) if rng.uniform() < 0.12 else 0.0
     chance = {"day": 0.0, "dusk": 0.15, "night": 0.25}[period]
@@ -114,7 +114,7 @@ def _draw_light(rng: np.random.Generator, period: str, response: Camera) -> Ligh
         sun_colour=(1.06, 1.0, 0.9),
         sky_colour=(0.92 + tint, 1.0, 1.08 - tint),
         lamp_colour=(1.1 + 0.3 * sodium, 0.95 - 0.12 * sodium, 0.8 - 0.5 * sodium),
-        exposure=float(np.exp(rng.normal(0.0, 0.3 if period == "day" else 0.2))),
+        exposure=float(np.exp(rng.normal(0.0 if period == "day" else 0.25, 0.3 if period == "day" else 0.2))),
         nir_day={"day": 0.75, "dusk": 0.12, "night": 0.0}[period] * float(rng.uniform(0.6, 1.2)),
         nir_lamp={"day": 0.0, "dusk": 0.6, "night": 0.8}[period] * response.lamp,
         nir_exposure=float(np.exp(rng.normal(0.0, 0.25))),

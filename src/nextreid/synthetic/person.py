@@ -1,6 +1,7 @@
 """Persons of 3-D parts: head, hair, neck, garments, limbs, shoes and what they carry."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -39,6 +40,13 @@ def build_person(identity: PersonIdentity, state: ObjectState) -> tuple[Part, ..
     words, detail = identity.attributes, identity.detail_of
     body = pose(detail, state, holding=words["carrying"])
     warm = skin_heat(state.ambient)
+    share = warm / skin_heat(18.0)
+    detail = replace(  # cloth lies between air and skin: in warm air both differences shrink
+        detail,
+        warmth_upper=detail.warmth_upper * share,
+        warmth_lower=detail.warmth_lower * share,
+        warmth_shoe=detail.warmth_shoe * share,
+    )
     skin = Material("skin", detail.skin, 0.62, emissivity=0.98, gloss=0.08)
     parts = [*_head(identity, body, skin, warm)]
     parts += person_wear.garments(words, detail, body, skin, warm)

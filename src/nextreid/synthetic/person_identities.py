@@ -161,7 +161,7 @@ def _pattern(rng: np.random.Generator, chance: float) -> Pattern | None:
     drawn = Pattern(
         kind,
         draw_any(rng),
-        round(float(rng.uniform(0.08, 0.9)), 3),
+        round(float(rng.uniform(0.2, 0.97)) ** 2, 3),
         scale=round(float(rng.uniform(0.05, 0.22)), 3),
         duty=round(float(rng.uniform(0.25, 0.6)), 3),
         phase=round(float(rng.uniform()), 3),
@@ -174,6 +174,10 @@ def _draw_detail(words: Mapping[str, str], rng: np.random.Generator) -> PersonDe
 
     def u(low: float, high: float) -> float:
         return round(float(rng.uniform(low, high)), 4)
+
+    def reflectance(high: float = 0.97) -> float:
+        """Square of a uniform draw: even steps to the eye, from very dark to white."""
+        return round(float(rng.uniform(0.2, high)) ** 2, 4)
 
     young = words["age"] == "child"
     tone = u(0.0, 1.0)
@@ -204,13 +208,13 @@ def _draw_detail(words: Mapping[str, str], rng: np.random.Generator) -> PersonDe
         bag_pattern=_pattern(rng, 0.4),
         bag_size=u(0.8, 1.25),
         hat=draw_any(rng) if rng.uniform() < 0.2 else None,
-        nir_upper=u(0.08, 0.92),
-        nir_lower=u(0.08, 0.92),
-        nir_shoe=u(0.08, 0.9),
-        nir_bag=u(0.08, 0.9),
-        nir_hair=u(0.08, 0.5),
-        warmth_upper=u(1.5, 8.5),
-        warmth_lower=u(2.5, 9.0),
+        nir_upper=reflectance(),
+        nir_lower=reflectance(),
+        nir_shoe=reflectance(),
+        nir_bag=reflectance(),
+        nir_hair=reflectance(0.7),
+        warmth_upper=u(3.0, 10.0),
+        warmth_lower=u(4.0, 10.5),
         warmth_shoe=u(0.5, 5.0),
         swing=u(0.6, 1.3),
         side=int(rng.integers(2)) * 2 - 1,

@@ -72,7 +72,8 @@ def load(words: Mapping[str, str], detail: PersonDetail, body: Skeleton, state: 
             (0.12 * size, 0.2 * size, 0.3 * size),
             squareness=0.7,
         )
-        rod = limb([hand, [hand[0] - 0.2, hand[1] + side * 0.05, 0.64 * size]], (0.014, 0.014), sides=6)
+        top = at(hand[0] - 0.2, hand[1] + side * 0.05, 0.64 * size)
+        rod = limb(np.stack([hand, top]), (0.014, 0.014), sides=6)
         return [
             _part("bag", case, cloth, heat),
             _part("bag", rod, Material("metal", (0.3, 0.3, 0.3), 0.4, 0.4, 0.6), heat),

@@ -191,7 +191,7 @@ def _lower(
     joints = list(zip(body.hips, body.knees, body.ankles, strict=True))
     radii = (0.088 * girth, 0.058 * girth, 0.042)
     parts: list[Part] = []
-    covered = 0.0
+    covered, deep = 0.0, body.torso_depth
     hip_z, hip_wide = float(body.hips[0][2]), 0.165 * (0.9 + 0.16 * (detail.girth - 0.8))
     if name in LOWER_CUTS:
         short, long, off = LOWER_CUTS[name]
@@ -199,9 +199,10 @@ def _lower(
         off *= 0.6 + 0.9 * detail.fit
         seat = tower(
             [hip_z - 0.09, hip_z - 0.03, hip_z + 0.06, hip_z + 0.16],
-            [0.07, body.torso_depth * 1.02 + off * 0.5, body.torso_depth + off * 0.5, body.torso_depth * 0.95],
-            [hip_wide * 0.8, hip_wide + off * 0.5, hip_wide + off * 0.5, hip_wide * 0.94], squareness=0.15,
-        )  # fmt: skip
+            [0.07, deep * 0.98 + off * 0.5, deep * 0.93, deep * 0.8],
+            [hip_wide * 0.8, hip_wide * 0.98 + off * 0.5, hip_wide * 0.95, hip_wide * 0.85],
+            squareness=0.15,
+        )
         parts.append(_part("lower", seat, cloth, heat))
         for joint in joints:
             path, sizes = _along(joint, radii, covered)
@@ -213,9 +214,9 @@ def _lower(
         flare = 1.1 + 0.45 * detail.fit
         skirt = tower(
             [end, end + 0.01, hip_z - 0.05, hip_z + 0.16],
-            [body.torso_depth * 1.35 * flare, body.torso_depth * 1.33 * flare, body.torso_depth * 1.15, body.torso_depth],
-            [hip_wide * flare, hip_wide * flare, hip_wide * 1.05, hip_wide * 0.94],
-        )  # fmt: skip
+            [deep * 1.35 * flare, deep * 1.33 * flare, deep * 1.05, deep * 0.8],
+            [hip_wide * flare, hip_wide * flare, hip_wide, hip_wide * 0.85],
+        )
         parts.append(_part("lower", skirt, cloth, heat))
     if covered < 1.8:
         parts += [_part("leg", limb(joint, radii), skin, warm - 1.5) for joint in joints]

@@ -51,10 +51,10 @@ def light_words(sighting: Sighting) -> dict[str, str]:
     """Illumination and time of day in the schema's words."""
     light = sighting.light
     if light.period == "night":
-        return {"time_of_day": "nighttime", "illumination": "normal" if light.lamp > 0.02 else "dim"}
+        return {"time_of_day": "nighttime", "illumination": "normal" if light.lamp > 0.04 else "dim"}
     if light.period == "dusk":
         return {"time_of_day": "daytime", "illumination": "dim"}
-    return {"time_of_day": "daytime", "illumination": "bright" if light.sun > 0.5 else "normal"}
+    return {"time_of_day": "daytime", "illumination": "bright" if light.sun > 0.9 else "normal"}
 
 
 def quality_word(sensor: Sensor) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nextreid.attributes.grammar import Grammar
-from nextreid.attributes.schema import load_schema
+from nextreid.attributes.schema import Schema, load_schema
 from nextreid.errors import InputError
 from nextreid.modality import NIR, RGB, TIR
 from nextreid.progress import Progress, Silent
@@ -102,6 +102,7 @@ class WorldPlan:
 
     spec: WorldSpec
     kind: Kind
+    schema: Schema
     identities: tuple[Any, ...]
     cameras: tuple[Camera, ...]
     sightings: tuple[Sighting, ...]
@@ -164,7 +165,7 @@ def plan_world(spec: WorldSpec) -> WorldPlan:
         for place, camera in enumerate(cameras)
         for number in range(spec.per_camera)
     )
-    return WorldPlan(spec, kind, identities, cameras, sightings)
+    return WorldPlan(spec, kind, load_schema(spec.kind), identities, cameras, sightings)
 
 
 def render_observation(plan: WorldPlan, index: int) -> tuple[Rendered, tuple[Fact, ...]]:
@@ -173,8 +174,7 @@ def render_observation(plan: WorldPlan, index: int) -> tuple[Rendered, tuple[Fac
     rendered = render(plan.stage(index))
     identity = plan.identities[sighting.identity]
     described = plan.kind.describe(identity, sighting.state, sighting.bearing)
-    schema = load_schema(plan.kind.name)
-    return rendered, find_truth(schema, plan.kind, sighting, described, rendered)
+    return rendered, find_truth(plan.schema, plan.kind, sighting, described, rendered)
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ class _Record:
 
 def _render_chunk(spec: WorldSpec, root: Path, indices: Sequence[int]) -> list[_Record]:
     plan = plan_world(spec)
-    grammar = Grammar(load_schema(spec.kind))
+    grammar = Grammar(plan.schema)
     records = []
     for index in indices:
         sighting = plan.sightings[index]

@@ -1,0 +1,68 @@
+"""Rendering speed of the synthetic world: triplets a second, every file written.
+
+    python benchmarks/rendering.py [--identities 24] [--workers 2] [--out benchmarks/results/rendering.json]
+
+Each kind is written once to a temporary folder at 256x128 (128x256 for vehicles) with masks, captions,
+occluders and tables; the time is the whole call, the start of the worker processes included.
+"""
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+from pathlib import Path
+
+from nextreid.synthetic.world import DEFAULT_SIZE, write_world
+from nextreid.version import __version__
+
+
+def processor() -> str:
+    """Name of the processor, where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def measure(kind: str, identities: int, workers: int) -> dict[str, object]:
+    """Write one world and time it."""
+    with tempfile.TemporaryDirectory() as folder:
+        before = os.getloadavg()[0]
+        summary = write_world(
+            Path(folder) / "world", kind=kind, identities=identities, cameras=4, per_camera=4, workers=workers
+        )
+        size = sum(path.stat().st_size for path in (Path(folder) / "world").rglob("*") if path.is_file())
+    return {
+        "kind": kind,
+        "size": list(DEFAULT_SIZE[kind]),
+        "triplets": summary.observations,
+        "seconds": round(summary.seconds, 2),
+        "triplets_per_second": round(summary.observations / summary.seconds, 1),
+        "bytes_per_triplet": size // summary.observations,
+        "workers": workers,
+        "load_before": round(before, 2),
+    }
+
+
+def main() -> None:
+    """Measure both kinds and write the result file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--identities", type=int, default=24)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "rendering.json")
+    args = parser.parse_args()
+    result = {
+        "format": "nextreid.benchmark/1",
+        "name": "rendering",
+        "version": __version__,
+        "hardware": {"processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "runs": [measure(kind, args.identities, args.workers) for kind in ("person", "vehicle")],
+    }
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -64,15 +64,14 @@ class Loaded:
     captions: "Captions"
 
 
-def load(args: argparse.Namespace, terminal: Terminal, *, split: str | None) -> Loaded:
-    """Load what `--model`, `--data` and `--captions` name."""
+def load(args: argparse.Namespace, opened: Opened) -> Loaded:
+    """Load the model and captions that `--model` and `--captions` name."""
     from nextreid.attributes.schema import Schema
     from nextreid.build import captions_of
     from nextreid.embedding.embedder import NextReID
 
     if not (args.model / "config.json").is_file() and (args.model / "model" / "config.json").is_file():
         raise InputError(f"{args.model} is a run, not a model folder", do=f"give {args.model / 'model'}")
-    opened = open_data(args.data, layout=args.layout, on_error=args.on_error, split=split, terminal=terminal)
     reader = NextReID.from_pretrained(args.model, device=args.device)
     schema = Schema.from_dict(reader.pretrained.architecture.schema)
     captions = captions_of(opened.manifest, args.captions, schema, truth=False)
@@ -165,7 +164,9 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
 
     if args.out.suffix not in (".npz", ".safetensors"):
         raise InputError(f"option --out: {args.out}", allowed="a file ending in .npz or .safetensors")
-    loaded = load(args, terminal, split=None if args.split == "all" else args.split)
+    split = None if args.split == "all" else args.split
+    opened = open_data(args.data, layout=args.layout, on_error=args.on_error, split=split, terminal=terminal)
+    loaded = load(args, opened)
     say_what_runs(loaded, args, terminal, sha256=weights_sha256(args.model))
     manifest = loaded.opened.manifest
     if args.split != "all":

@@ -1,0 +1,222 @@
+"""`nextreid evaluate`: a model, or embeddings, and a data set in; honest scores out."""
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nextreid.cli.embed import add_model_options, embed_rows, load, say_what_runs
+from nextreid.cli.reading import Opened, open_data
+from nextreid.cli.terminal import Terminal
+from nextreid.cli.verb import Verb
+from nextreid.errors import InputError
+
+if TYPE_CHECKING:
+    from nextreid.data.manifest import Manifest
+    from nextreid.embedding.embeddings import Embeddings
+    from nextreid.evaluation.protocols import Protocol
+    from nextreid.evaluation.provenance import Source
+
+PROTOCOLS = ("cross-camera", "cross-scene", "none")
+SCENARIOS = ("missing", "all")
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--model", metavar="M", type=Path, help="model folder, e.g. RUN/model")
+    source.add_argument("--embeddings", metavar="E", type=Path, help="or embeddings that were written before")
+    add_model_options(parser)
+    parser.add_argument(
+        "--protocol", choices=PROTOCOLS, help="default: the benchmark's own; else it has to be given"
+    )
+    parser.add_argument("--metric", choices=("cosine", "euclidean"), default="cosine", help="default: cosine")
+    parser.add_argument(
+        "--scenario",
+        choices=SCENARIOS,
+        action="append",
+        default=[],
+        help="missing: every proper subset of the modalities, the others absent in query and gallery",
+    )
+    parser.add_argument("--bootstrap", type=int, default=1000, help="resamples for intervals (default: 1000)")
+    parser.add_argument(
+        "--branches", action="store_true", help="also score each branch of the embedding alone"
+    )
+    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="results.json to write")
+
+
+def protocol_for(manifest: "Manifest", wanted: str | None) -> str:
+    """Return the protocol by option, or the benchmark's own.
+
+    Raises:
+        InputError: neither.
+    """
+    from nextreid.data.layouts import LAYOUTS
+
+    if wanted is not None:
+        return wanted
+    if manifest.layout is not None:
+        return LAYOUTS[manifest.layout].protocol
+    raise InputError(
+        f"{manifest.source} names no protocol of its own",
+        allowed=", ".join(PROTOCOLS),
+        do="add --protocol cross-camera, or none where cameras are not known",
+    )
+
+
+def selection_of(model: Path | None) -> str:
+    """Return how a model folder's weights were chosen, as training wrote it down."""
+    if model is None:
+        return "unknown (embeddings)"
+    for name, path in (("training.json", ("selection",)), ("config.json", ("notes", "selection"))):
+        file = model / name
+        if file.is_file():
+            value: Any = json.loads(file.read_text(encoding="utf-8"))
+            for key in path:
+                value = value.get(key, {}) if isinstance(value, dict) else {}
+            if isinstance(value, str):
+                return value
+    return "unknown"
+
+
+def _run(args: argparse.Namespace, terminal: Terminal) -> int:
+    from nextreid.evaluation.evaluate import evaluate_branches, evaluate_embeddings
+    from nextreid.evaluation.protocols import protocol_named
+    from nextreid.evaluation.provenance import Source
+    from nextreid.evaluation.report import gains_table, metrics_table, results_document, write_results
+    from nextreid.evaluation.scenarios import missing_modalities
+
+    if args.out.suffix != ".json":
+        raise InputError(f"option --out: {args.out}", allowed="a file ending in .json")
+    opened = open_data(args.data, layout=args.layout, on_error=args.on_error, split="test", terminal=terminal)
+    manifest = opened.manifest
+    protocol = protocol_named(protocol_for(manifest, args.protocol))
+    terminal.remark(f"protocol: {protocol.name} (version {protocol.version}). {protocol.summary}")
+    _say_valid_queries(manifest, protocol, terminal)
+    missing = bool(args.scenario)
+    embedded = _embed(args, opened, terminal, missing) if args.model else _read_embeddings(args, terminal)
+    evaluation = evaluate_embeddings(
+        embedded.embeddings,
+        manifest,
+        protocol=protocol,
+        metric=args.metric,
+        bootstrap=args.bootstrap,
+        seed=args.seed or 0,
+        progress=terminal.progress,
+    )
+    subsets = (
+        missing_modalities(embedded.embeddings, manifest, full=evaluation, progress=terminal.progress)
+        if missing
+        else ()
+    )
+    document = results_document(
+        evaluation,
+        data=Source(path=str(args.data), sha256=manifest.sha256, name=manifest.name),
+        selection=selection_of(args.model),
+        model=embedded.model,
+        embeddings=embedded.file,
+        missing=subsets,
+        branches=evaluate_branches(embedded.embeddings, manifest, full=evaluation),
+        settings={**embedded.settings, "left_out": opened.summary()},
+        device=embedded.device,
+    )
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    files = write_results(document, evaluation.ranking, args.out)
+    table = metrics_table(document)
+    terminal.table(f"{manifest.name}, {protocol.name}, percent", table.header, table.rows)
+    if subsets:
+        gains = gains_table(document)
+        terminal.table("Everything minus a subset, points", gains.header, gains.rows)
+    counts = evaluation.counts
+    terminal.text(
+        f"{counts.valid} of {counts.total} queries count; {counts.removed_by_filter} lost every match to the "
+        f"protocol, {counts.without_match} had none; gallery {counts.gallery}"
+    )
+    terminal.text(f"{files[0]} and {files[1]}")
+    terminal.result(document)
+    return 0
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Embeddings to score, and what results say of them.
+
+    Attributes:
+        embeddings: the vectors.
+        settings: what else the scores depend on.
+        device: what computed them.
+        model, file: what they come from.
+    """
+
+    embeddings: "Embeddings"
+    settings: dict[str, Any]
+    device: str
+    model: "Source | None" = None
+    file: "Source | None" = None
+
+
+def _say_valid_queries(manifest: "Manifest", protocol: "Protocol", terminal: Terminal) -> None:
+    """Count the queries that keep a match before anything is embedded; none at all is an error here."""
+    rows = manifest.split("test").rows
+    if not rows:
+        raise InputError(f"{manifest.source} has no row of the split 'test'", do="check the column `split`")
+    queries = [row for row in rows if row.is_query]
+    matching = protocol.match(queries, [row for row in rows if row.is_gallery])
+    valid = sum(len(matching.positives(query)) > 0 for query in range(len(queries)))
+    terminal.remark(f"{valid} of {len(queries)} queries keep a match in the gallery")
+
+
+def _read_embeddings(args: argparse.Namespace, terminal: Terminal) -> Embedded:
+    from nextreid.embedding.embeddings import load_embeddings
+    from nextreid.evaluation.provenance import Source
+
+    if args.captions != "auto":
+        raise InputError(
+            "option --captions has no effect on embeddings that were written before",
+            do="give it to `nextreid embed`",
+        )
+    embeddings = load_embeddings(args.embeddings)
+    source = Source.of(args.embeddings)
+    terminal.remark(f"embeddings: {args.embeddings} ({len(embeddings)}, sha256 {source.sha256[:12]})")
+    return Embedded(embeddings, {"captions": "unknown"}, device="none", file=source)
+
+
+def _embed(args: argparse.Namespace, opened: Opened, terminal: Terminal, missing: bool) -> Embedded:
+    from nextreid.embedding.embedder import each_subset
+    from nextreid.evaluation.provenance import Source
+    from nextreid.model.pretrained import weights_sha256
+
+    loaded = load(args, opened)
+    sha256 = weights_sha256(args.model)
+    say_what_runs(loaded, args, terminal, sha256=sha256)
+    test = opened.manifest.split("test")
+    present = {name for row in test.rows for name in row.paths}
+    shown = tuple(name for name in test.modalities if name in present)
+    embeddings = embed_rows(
+        loaded.reader,
+        test.rows,
+        loaded.captions,
+        terminal=terminal,
+        subsets=each_subset(shown) if missing else (),
+        batch_size=args.batch_size,
+        precision=args.precision,
+    )
+    settings = {
+        "captions": loaded.captions.source,
+        "captions_from_truth": loaded.captions.from_truth,
+        "precision": args.precision,
+    }
+    source = Source(path=str(args.model), sha256=sha256)
+    return Embedded(embeddings, settings, device=str(loaded.reader.device), model=source)
+
+
+VERBS = (
+    Verb(
+        name="evaluate",
+        summary="score a model on a data set's test split, with intervals",
+        example="nextreid evaluate --model runs/first/model --data world --protocol cross-camera "
+        "--out results.json",
+        add_options=_add_options,
+        run=_run,
+    ),
+)

@@ -240,7 +240,9 @@ class ImageTransform:
     interpolation: str = "bicubic"  # reference DeMo: torchvision's interpolation=3
 
     def __post_init__(self) -> None:
-        """Check the values."""
+        """Check the values; lists, as a file holds them, become tuples."""
+        for name in ("size", "mean", "std"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         if len(self.size) != 2 or min(self.size) < 1:
             raise InputError(f"Image size {self.size!r}", allowed="height and width in pixels, e.g. 256x128")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
@@ -288,9 +290,4 @@ class ImageTransform:
                 f"Image transform with the keys {', '.join(sorted(values))}",
                 allowed=", ".join(sorted(wanted)),
             )
-        height, width = values["size"]
-        red, green, blue = (float(x) for x in values["mean"])
-        std = tuple(float(x) for x in values["std"])
-        return ImageTransform(
-            (int(height), int(width)), (red, green, blue), (std[0], std[1], std[2]), values["interpolation"]
-        )
+        return ImageTransform(**values)

@@ -30,8 +30,8 @@ def tub_pieces(shape: BodyShape, tub: Shell, paint: Material) -> tuple[Piece, ..
     """Return the lower body with bonnet, tail, sill and underside."""
     cowl = tub.rim_u(shape.windscreen[0] + 0.02)
     pieces = [Piece("body", wall(tub, v=TUB_HEIGHTS), paint)]
-    bonnet = ("bonnet", "bonnet") if shape.has_bonnet else ("body", "skin")
-    pieces.append(Piece(bonnet[0], lid(tub, stop=cowl), paint, bonnet[1]))
+    if shape.has_bonnet:
+        pieces.append(Piece("bonnet", lid(tub, stop=cowl), paint, "bonnet"))
     if shape.bed is None:
         pieces.append(Piece("body", lid(tub, start=cowl), paint))
     if shape.cladding:
@@ -49,8 +49,8 @@ def door_pieces(shape: BodyShape, tub: Shell, paint: Material) -> tuple[Piece, .
     for front, rear in shape.doors:
         u = (outline.side_u(front - 0.012), outline.side_u(rear + 0.012))
         gap = 0.009 / (front - rear)
-        gaps.append(patch(tub, u=(u[0] - gap, u[1] + gap), v=(0.17, 0.93), offset=0.006, lines=2, rows=6))
-        doors.append(patch(tub, u=u, v=(0.19, 0.92), offset=0.012, lines=2, rows=6))
+        gaps.append(patch(tub, u=(u[0] - gap, u[1] + gap), v=(0.17, 0.90), offset=0.006, lines=5))
+        doors.append(patch(tub, u=u, v=(0.19, 0.885), offset=0.012, lines=5))
         end = u[1] - 0.12 * (u[1] - u[0])
         handles.append([end - 0.07, end, 0.76, 0.80])
     return (
@@ -85,7 +85,7 @@ def bumper_pieces(
     rear = outline.side_u(shape.axles[-1] - arch) if shape.box is None else 3.0
     ranges = ((-front, front), (rear, 10 - rear))
     meshes = [
-        join(*(patch(tub, u=u, v=v, offset=offset, lines=17, rows=2) for u in ranges))
+        join(*(patch(tub, u=u, v=v, offset=offset, lines=17) for u in ranges))
         for v, offset in (((0.18, 0.42), 0.04), ((0.02, 0.20), 0.028))
     ]
     if not damaged:

@@ -7,7 +7,7 @@ from nextreid.synthetic.vehicle_body import both
 from nextreid.synthetic.vehicle_paint import BULB, CHROME, PLASTIC, SEAM, STEEL
 from nextreid.synthetic.vehicle_piece import Piece
 from nextreid.synthetic.vehicle_shapes import BodyShape
-from nextreid.synthetic.vehicle_shell import Array, Mesh, Shell, box, chips, join, lathe, rectangles
+from nextreid.synthetic.vehicle_shell import Array, Mesh, Shell, box, chips, join, lathe, patch
 
 
 def mirror_pieces(shape: BodyShape, style: str, cap: Material) -> tuple[Piece, ...]:
@@ -167,22 +167,11 @@ def decal_pieces(
         return ()
     if kind in ("line", "sill"):
         low = 0.24 if kind == "sill" else 0.42 + 0.3 * place
-        u = np.linspace(2.02, 2.98, 9)
-        high = low + 0.06 + 0.14 * size
-        band = rectangles(np.column_stack([u[:-1], u[1:], np.full(8, low), np.full(8, high)]))
-        return (Piece("door", both(chips(tub, band, 0.016)), film),)
+        band = patch(tub, u=(2.02, 2.98), v=(low, low + 0.06 + 0.14 * size), offset=0.018, lines=9)
+        return (Piece("door", both(band), film),)
     if kind == "panel":
         a = 2.30 + 0.25 * place
-        return (
-            Piece(
-                "door",
-                both(chips(tub, rectangles(np.array([[a, a + 0.12 + 0.14 * size, 0.40, 0.72]])), 0.016)),
-                film,
-            ),
-        )
+        panel = patch(tub, u=(a, a + 0.12 + 0.14 * size), v=(0.40, 0.72), offset=0.018, lines=3)
+        return (Piece("door", both(panel), film),)
     a = 4.40 + 0.3 * place
-    return (
-        Piece(
-            "body", chips(tub, rectangles(np.array([[a, a + 0.15 + 0.2 * size, 0.62, 0.80]])), 0.016), film
-        ),
-    )
+    return (Piece("body", patch(tub, u=(a, a + 0.15 + 0.2 * size), v=(0.62, 0.80), offset=0.016), film),)

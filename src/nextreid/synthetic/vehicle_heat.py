@@ -24,7 +24,7 @@ class Warmth:
         skin: painted metal above the air: what the sun left there, or the night took.
         engine: 0 cold .. 1 at working temperature.
         driven: warmth of the tyres, 0..1: they follow the engine, but cool sooner.
-        panes: of glass above the air.
+        panes: of glass above the air: the sun or the heating of the cabin behind it.
     """
 
     skin: float
@@ -38,7 +38,9 @@ def draw_warmth(state: ObjectState) -> Warmth:
     rng = numpy_generator(state.seed, "vehicle-warmth")
     sun, share, panes = rng.uniform(), rng.uniform(0.6, 1.0), rng.uniform()
     skin = -1.5 + 2.0 * sun if state.night else 0.5 + 6.0 * sun
-    return Warmth(skin, state.engine, state.engine * share, panes * (1.0 if state.night else 3.0))
+    return Warmth(
+        skin, state.engine, state.engine * share, 4.0 * panes - 1.0 if state.night else 9.0 * panes - 1.0
+    )
 
 
 def heat_of(piece: Piece, shape: BodyShape, warmth: Warmth) -> float | NDArray[np.float32]:
@@ -48,15 +50,15 @@ def heat_of(piece: Piece, shape: BodyShape, warmth: Warmth) -> float | NDArray[n
         x, y = piece.mesh.vertices[:, 0], piece.mesh.vertices[:, 1]
         # The block lies behind the face: its warmth fades along and across the bonnet, and reaches the wings.
         near = np.exp(-(((x - shape.front + 0.55) / 0.75) ** 2) - (y / (0.8 * shape.half_width)) ** 2)
-        strength = {"skin": 5.0, "nose": 7.0, "bonnet": 15.0}[piece.source]
-        base = 6.0 if piece.source == "bonnet" else 0.0
+        strength = {"skin": 5.0, "nose": 7.0, "bonnet": 10.0}[piece.source]
+        base = 5.0 if piece.source == "bonnet" else 0.0
         return (skin + engine * (base + strength * near)).astype(np.float32)
     if piece.source == "tyre":
-        return 0.5 * max(skin, 0.0) + 14.0 * warmth.driven
+        return 0.5 * max(skin, 0.0) + 11.0 * warmth.driven
     return {
-        "grille": skin + 24.0 * engine,
+        "grille": skin + 18.0 * engine,
         "wheel": 0.3 * skin + 10.0 * warmth.driven,
-        "exhaust": skin + 42.0 * engine,
+        "exhaust": skin + 36.0 * engine,
         "under": 9.0 * engine,
         "glass": warmth.panes,
         "cold": 0.6 * skin,

@@ -11,12 +11,12 @@ from nextreid.synthetic.vehicle_identities import VehicleDetail
 
 PLASTIC = Material("plastic", (0.03, 0.03, 0.032), nir=0.10, emissivity=0.94, gloss=0.1)
 SEAM = Material("gap", (0.012, 0.012, 0.012), nir=0.03, emissivity=0.95)
-CHROME = Material("chrome", (0.62, 0.62, 0.64), nir=0.66, emissivity=0.25, gloss=0.9)
-STEEL = Material("steel", (0.28, 0.28, 0.29), nir=0.32, emissivity=0.6, gloss=0.3)
+CHROME = Material("chrome", (0.62, 0.62, 0.64), nir=0.66, emissivity=0.55, gloss=0.9)
+STEEL = Material("steel", (0.28, 0.28, 0.29), nir=0.32, emissivity=0.75, gloss=0.3)
 RED_LENS = Material("lens", (0.42, 0.015, 0.02), nir=0.45, emissivity=0.88, gloss=0.6, retro=0.25)
 INNER_LENS = Material("reflector", (0.62, 0.20, 0.08), nir=0.60, emissivity=0.88, gloss=0.6, retro=0.3)
 CLEAR_LENS = Material("lens", (0.42, 0.44, 0.47), nir=0.50, emissivity=0.88, gloss=0.8, retro=0.15)
-BULB = Material("reflector", (0.80, 0.80, 0.82), nir=0.75, emissivity=0.5, gloss=0.9, retro=0.3)
+BULB = Material("reflector", (0.80, 0.80, 0.82), nir=0.75, emissivity=0.8, gloss=0.9, retro=0.3)
 PRIMER = Material("primer", (0.40, 0.40, 0.39), nir=0.40, emissivity=0.92)
 RUST = Material("rust", (0.16, 0.060, 0.022), nir=0.34, emissivity=0.94)
 INK = Material("ink", (0.03, 0.03, 0.03), nir=0.12, emissivity=0.90)
@@ -46,18 +46,25 @@ def paint(detail: VehicleDetail, wear: str, *, colour: Colour | None = None, dir
 
     Args:
         detail: the vehicle's own.
-        wear: takes the gloss away.
+        wear: takes the gloss away; "worn" leaves blind flecks.
         colour: another paint than the body's.
         dirty: mud lies on it in blots.
     """
-    mud = Pattern("speckle", _MUD, 0.30, scale=0.16, duty=0.5) if dirty else None
+    own = detail.paint if colour is None else colour
+    blots = None
+    if dirty:
+        blots = Pattern("speckle", _MUD, 0.30, scale=0.25, phase=detail.tint)
+    elif wear == "worn":  # the clear coat has gone blind in flecks: a third of the way to primer
+        red, green, blue = (0.67 * mine + 0.33 * bare for mine, bare in zip(own, PRIMER.albedo, strict=True))
+        dull = 0.67 * detail.paint_nir + 0.33 * PRIMER.nir
+        blots = Pattern("speckle", (red, green, blue), dull, scale=0.16, phase=detail.tint)
     return Material(
         "paint",
-        detail.paint if colour is None else colour,
+        own,
         nir=detail.paint_nir,
         emissivity=0.90,
         gloss=detail.gloss * _DULL[wear],
-        pattern=mud,
+        pattern=blots,
     )
 
 
@@ -92,12 +99,12 @@ def glass(detail: VehicleDetail, tint: str, *, windscreen: bool = False) -> Mate
     level = bright + (dark - bright) * detail.tint
     if windscreen:
         level = max(level, 0.05)
-    dust = Pattern("speckle", (0.30, 0.26, 0.19), 0.34, scale=0.13, duty=0.5) if tint == "dirty" else None
+    dust = Pattern("speckle", (0.20, 0.18, 0.14), 0.24, scale=0.3) if tint == "dirty" else None
     return Material(
         "glass",
         (level, level * 1.04, level * 1.07),
         nir=1.1 * level + 0.02,
-        emissivity=0.70,
+        emissivity=0.84,
         gloss=0.25 if tint == "dirty" else 0.9,
         pattern=dust,
     )
@@ -111,7 +118,7 @@ def rubber(wear: str) -> Material:
 
 def metal(detail: VehicleDetail) -> Material:
     """Return the metal of the rims."""
-    return Material("alloy", detail.rim, nir=detail.rim_nir, emissivity=0.55, gloss=0.4)
+    return Material("alloy", detail.rim, nir=detail.rim_nir, emissivity=0.80, gloss=0.4)
 
 
 def trim(detail: VehicleDetail) -> Material:

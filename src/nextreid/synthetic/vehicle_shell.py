@@ -198,12 +198,17 @@ def patch(
         shell: the surface.
         u, v: the two ranges the patch fills.
         offset: metres outside the shell; 4 mm is far over the ray caster's single precision (ours).
-        lines, rows: grid lines along u and v.
+        lines: grid lines along u.
+        rows: grid lines along v where `edge` is given; else they follow the shell's rings.
         edge: the lower and the upper border for positions 0..1 along u, as fractions of `v`.
     """
+    s = np.linspace(0, 1, lines)
+    t = np.linspace(0, 1, rows)
+    if edge is None:  # a level border: the patch bends where the shell bends
+        bends = [(ring.v - v[0]) / (v[1] - v[0]) for ring in shell.rings]
+        t = np.array([0.0, *(bend for bend in bends if 0.02 < bend < 0.98), 1.0])
     # The first and last line of either direction are doubled; the outer ones stay on the shell: the skirt.
-    s = np.linspace(0, 1, lines)[np.r_[0, np.arange(lines), lines - 1]]
-    t = np.linspace(0, 1, rows)[np.r_[0, np.arange(rows), rows - 1]]
+    s, t = np.r_[0, s, 1], np.r_[0, t, 1]
     out = np.full((len(s), len(t)), offset)
     out[[0, -1], :] = 0
     out[:, [0, -1]] = 0

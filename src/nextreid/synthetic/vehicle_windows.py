@@ -76,16 +76,14 @@ def window_pieces(
         Piece("window", both(join(*panes)), glass, "glass"),
         Piece(
             "windscreen",
-            patch(cabin, u=(-1.4, 1.4), v=(0.08, 0.94 if all_glass else 0.88), lines=11, rows=2),
+            patch(cabin, u=(-1.4, 1.4), v=(0.08, 0.94 if all_glass else 0.88), lines=11),
             screen,
             "glass",
         ),
     ]
     if shape.box is None:
         height = (0.10, 0.92) if all_glass else (0.20, 0.84)
-        pieces.append(
-            Piece("rear_window", patch(cabin, u=(3.6, 6.4), v=height, lines=9, rows=2), glass, "glass")
-        )
+        pieces.append(Piece("rear_window", patch(cabin, u=(3.6, 6.4), v=height, lines=9), glass, "glass"))
     if all_glass:
         pieces.append(Piece("window", _roof_glass(cabin), glass, "glass"))
     return tuple(pieces)

@@ -156,7 +156,10 @@ class Matching:
 
 @dataclass(frozen=True, eq=False)
 class _Groups:
-    """Queries and gallery entries numbered by their values in some columns (-1: a value is missing)."""
+    """Queries and gallery entries numbered by their values in some columns.
+
+    A query's values are all filled (the protocol checks), so an empty cell of a distractor equals none.
+    """
 
     query: np.ndarray
     gallery: np.ndarray
@@ -168,8 +171,7 @@ class _Groups:
         codes: dict[tuple[str | None, ...], int] = {}
 
         def code(row: Row) -> int:
-            values = tuple(getattr(row, column) for column in columns)
-            return -1 if None in values else codes.setdefault(values, len(codes))
+            return codes.setdefault(tuple(getattr(row, column) for column in columns), len(codes))
 
         of_query = np.array([code(row) for row in queries], dtype=np.int64)
         of_gallery = np.array([code(row) for row in gallery], dtype=np.int64)
@@ -179,8 +181,6 @@ class _Groups:
 
     def members(self, query: int) -> np.ndarray:
         code = self.query[query]
-        if code < 0:
-            return self.order[:0]
         return self.order[self.bounds[code] : self.bounds[code + 1]]
 
 

@@ -5,9 +5,12 @@ gets the same augmentation in any worker, process or resumed run.
 """
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive_seed(seed: int, *keys: int | str) -> int:
@@ -26,6 +29,8 @@ def numpy_generator(seed: int, *keys: int | str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(derive_seed(seed, *keys)))
 
 
-def torch_generator(seed: int, *keys: int | str) -> torch.Generator:
+def torch_generator(seed: int, *keys: int | str) -> "torch.Generator":
     """Return a CPU torch generator for (seed, keys)."""
+    import torch  # here, so that rendering processes start without it
+
     return torch.Generator().manual_seed(derive_seed(seed, *keys))

@@ -114,7 +114,7 @@ def _draw_light(rng: np.random.Generator, period: str, response: Camera) -> Ligh
         sun_colour=(1.06, 1.0, 0.9),
         sky_colour=(0.92 + tint, 1.0, 1.08 - tint),
         lamp_colour=(1.1 + 0.3 * sodium, 0.95 - 0.12 * sodium, 0.8 - 0.5 * sodium),
-        exposure=float(np.exp(rng.normal(0.0 if period == "day" else 0.25, 0.3 if period == "day" else 0.2))),
+        exposure=float(np.exp(rng.normal(0.15 if period == "day" else 0.25, 0.3 if period == "day" else 0.2))),
         nir_day={"day": 0.75, "dusk": 0.12, "night": 0.0}[period] * float(rng.uniform(0.6, 1.2)),
         nir_lamp={"day": 0.0, "dusk": 0.6, "night": 0.8}[period] * response.lamp,
         nir_exposure=float(np.exp(rng.normal(0.0, 0.25))),
@@ -127,7 +127,7 @@ def _draw_light(rng: np.random.Generator, period: str, response: Camera) -> Ligh
 def _draw_sensors(rng: np.random.Generator, period: str, response: Camera) -> dict[str, Sensor]:
     """Registration, resolution, blur and noise per modality; noise in codes of 255, set by eye."""
     grain = {
-        RGB: {"day": 2.0, "dusk": 4.0, "night": 7.0}[period],
+        RGB: {"day": 2.0, "dusk": 5.0, "night": 9.0}[period],
         NIR: {"day": 2.0, "dusk": 3.0, "night": 4.0}[period],
         TIR: 2.0,
     }
@@ -141,7 +141,7 @@ def _draw_sensors(rng: np.random.Generator, period: str, response: Camera) -> di
             sharpness=float(np.clip(response.sharpness * rng.uniform(0.6, 1.1), 0.3, 1.0)),
             blur=float(rng.uniform(0.004, 0.009)) if soft else float(rng.uniform(0.0015, 0.003)),
             noise=grain[modality] * response.noise * float(rng.uniform(0.8, 1.25)),
-            jpeg=int(rng.integers(45, 90)) if rng.uniform() < 0.5 else 0,
+            jpeg=int(rng.integers(55, 92)) if rng.uniform() < 0.5 else 0,
         )
     return sensors
 

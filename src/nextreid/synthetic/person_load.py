@@ -24,7 +24,8 @@ def load(words: Mapping[str, str], detail: PersonDetail, body: Skeleton, state: 
     """Build what is carried; its temperature is the sighting's, near the air's."""
     what, heat, size = words["carrying"], state.load_heat, detail.bag_size
     cloth = Material("bag", detail.bag, detail.nir_bag, 0.94, 0.15, folds=0.25, pattern=detail.bag_pattern)
-    dark = Material("strap", tuple(0.5 * c for c in detail.bag), detail.nir_bag * 0.7, 0.94)  # type: ignore[arg-type]
+    red, green, blue = (0.5 * c for c in detail.bag)
+    dark = Material("strap", (red, green, blue), detail.nir_bag * 0.7, 0.94)
     left = detail.side > 0
     wrist = body.wrists[0 if left else 1]
     elbow = body.elbows[0 if left else 1]

@@ -79,7 +79,8 @@ def open_run(
         raise InputError(f"{run} has no run to resume", do="leave --resume out to start one")
     (run / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
     for leftover in (*run.glob(".*.part*"), *(run / CHECKPOINTS).glob(".*.part*")):
-        leftover.unlink()  # of a process that was killed while writing
+        # of a process that was killed while writing
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     if not last.exists():  # a new run, or one that was killed before its first checkpoint
         if config_text:
             with written_whole(run / CONFIG) as temporary:

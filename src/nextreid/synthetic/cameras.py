@@ -85,7 +85,7 @@ class Rays:
         directions: (H * W, 3) float32 unit.
         right, up: (3,) unit axes of the picture.
         forward: (3,) unit axis of view.
-        focal: pixels per unit slope.
+        focal: (across, up) pixels per unit slope.
         centre: (x, y) pixel of the axis of view.
         shape: (H, W) of the crop with its margin.
     """
@@ -95,7 +95,7 @@ class Rays:
     right: FloatArray
     up: FloatArray
     forward: FloatArray
-    focal: float
+    focal: tuple[float, float]
     centre: tuple[float, float]
     shape: tuple[int, int]
 
@@ -103,8 +103,8 @@ class Rays:
         """Pixels (x, y) of world points (V, 3)."""
         away = points - self.origin
         depth = away @ self.forward
-        x = self.centre[0] + self.focal * (away @ self.right) / depth
-        y = self.centre[1] - self.focal * (away @ self.up) / depth
+        x = self.centre[0] + self.focal[0] * (away @ self.right) / depth
+        y = self.centre[1] - self.focal[1] * (away @ self.up) / depth
         return np.stack([x, y], -1)
 
 
@@ -115,6 +115,7 @@ def crop_rays(
     margin: int,
     nominal: float,
     fill: float,
+    stretch: float,
     shift: tuple[float, float],
 ) -> Rays:
     """Aim a camera at the middle of something `nominal` metres tall at the world's origin.
@@ -125,6 +126,7 @@ def crop_rays(
         margin: pixels added on every side.
         nominal: height in metres.
         fill: share of the crop's height that it takes.
+        stretch: width over true width, as when a detector's narrow box is resized to the crop.
         shift: (right, down) of the object in the crop, shares of the crop's height.
     """
     height, width = size[0] + 2 * margin, size[1] + 2 * margin
@@ -137,7 +139,7 @@ def crop_rays(
     focal = fill * size[0] * float(np.linalg.norm(target - origin)) / tall
     cx = (width - 1) / 2 + shift[0] * size[0]
     cy = (height - 1) / 2 + shift[1] * size[0]
-    x = (np.arange(width) - cx) / focal
+    x = (np.arange(width) - cx) / (focal * stretch)
     y = (cy - np.arange(height)) / focal
     rays = forward + x[None, :, None] * right + y[:, None, None] * up
     rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
@@ -147,7 +149,7 @@ def crop_rays(
         right.astype(np.float32),
         up.astype(np.float32),
         forward.astype(np.float32),
-        focal,
+        (focal * stretch, focal),
         (cx, cy),
         (height, width),
     )

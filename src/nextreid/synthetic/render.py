@@ -120,6 +120,7 @@ def render(stage: Stage) -> Rendered:
         margin=margin,
         nominal=stage.kind.nominal,
         fill=stage.kind.fill[0] * sighting.zoom,
+        stretch=stage.kind.stretch,
         shift=sighting.shift,
     )
     scene = _place(stage)
@@ -197,8 +198,8 @@ def _aim(
         y = rays.centre[1] - ((np.arange(height) - middle[1]) * scale[1] + box[1])
         bent = (
             rays.forward
-            + (x / rays.focal)[None, :, None] * rays.right
-            + (y / rays.focal)[:, None, None] * rays.up
+            + (x / rays.focal[0])[None, :, None] * rays.right
+            + (y / rays.focal[1])[:, None, None] * rays.up
         )
         bent /= np.linalg.norm(bent, axis=-1, keepdims=True)
         directions = bent.reshape(-1, 3).astype(np.float32)

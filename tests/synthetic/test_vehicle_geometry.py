@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from embreex.mesh_construction import TriangleMesh
+from embreex.rtcore_scene import EmbreeScene
 
 from nextreid.attributes.schema import load_schema
 from nextreid.errors import InputError
@@ -49,15 +51,22 @@ def mean_heat(parts: tuple[Part, ...], name: str) -> float:
     )
 
 
+def view(bearing: float, height: float = 1.4) -> tuple[np.ndarray, np.ndarray]:
+    """An eye 15 m away and 240 x 96 rays that hold the whole vehicle."""
+    turn = np.radians(bearing)
+    eye = np.array([15 * np.cos(turn), 15 * np.sin(turn), height], np.float32)
+    forward = np.array([0.0, 0.0, 1.2]) - eye
+    forward /= np.linalg.norm(forward)
+    right = np.array([-np.sin(turn), np.cos(turn), 0.0])
+    up = np.cross(forward, right)
+    across, rise = np.meshgrid(np.linspace(-0.32, 0.32, 240), np.linspace(-0.15, 0.15, 96))
+    rays = forward + across[..., None] * right + rise[..., None] * up
+    return eye, (rays / np.linalg.norm(rays, axis=-1, keepdims=True)).reshape(-1, 3).astype(np.float32)
+
+
 def pixels(parts: tuple[Part, ...], bearing: float) -> dict[str, int]:
     """Pixels of each part, seen level from 15 m at `bearing`."""
-    turn = np.radians(bearing)
-    eye = np.array([15 * np.cos(turn), 15 * np.sin(turn), 1.4], np.float32)
-    forward = -np.array([np.cos(turn), np.sin(turn), 0.0])
-    right = np.array([-np.sin(turn), np.cos(turn), 0.0])
-    across, up = np.meshgrid(np.linspace(-0.3, 0.3, 240), np.linspace(-0.12, 0.12, 96))
-    rays = forward + across[..., None] * right + up[..., None] * np.array([0.0, 0.0, 1.0])
-    rays = (rays / np.linalg.norm(rays, axis=-1, keepdims=True)).reshape(-1, 3).astype(np.float32)
+    eye, rays = view(bearing)
     hits = cast(assemble(parts, [(np.eye(3), 1.0, np.zeros(3, np.float32))] * len(parts)), eye, rays)
     names = np.array([part.name for part in parts])
     seen = names[hits.part[hits.part >= 0]]
@@ -94,27 +103,25 @@ def test_meshes_are_sound(kind: str, seed: int) -> None:
 
 @pytest.mark.parametrize("kind", sorted(SHAPES))
 def test_faces_look_outward(kind: str) -> None:
-    identity = a_vehicle(type=kind, mirrors="intact", roof_rack="present", spoiler="present")
-    inner = {"mirror", "roof_rack", "spoiler", "rim", "tyre", "exhaust", "underbody", "cargo", "trim"}
-    shape = SHAPES[kind]
-    ends = (
-        (shape.rear + 0.9, shape.front - 0.9) if shape.has_bonnet else (shape.rear + 0.6, shape.front - 0.6)
-    )
-    for part in build_vehicle(identity, STATE):
-        corners = part.vertices[part.faces].astype(float)
-        normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        if part.name not in inner:
-            middle = corners.mean(axis=1)
-            # What is outside points away from the nearest point of a plate along the vehicle's middle.
-            plate = np.column_stack(
-                [np.clip(middle[:, 0], *ends), np.zeros(len(middle)), np.clip(middle[:, 2], 0.4, 0.8)]
-            )
-            away = (normal * (middle - plate)).sum(axis=1)
-            area = np.linalg.norm(normal, axis=1)
-            # Skirts of thin raised pieces stand square to it; a flipped half would come to a half.
-            assert area[away > 0].sum() > 0.7 * area.sum() > 0, part.name
-        if part.name in ("mirror", "roof_rack", "spoiler"):  # closed boxes: the volume is positive
-            assert np.einsum("fi,fi->f", corners[:, 0], normal).sum() / 6 > 0
+    identity = a_vehicle(type=kind, roof_rack="present", spoiler="present", exhaust="dual")
+    parts = build_vehicle(identity, STATE)
+    corners = np.concatenate([part.vertices[part.faces] for part in parts])
+    names = np.repeat([part.name for part in parts], [len(part.faces) for part in parts])
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    scene = EmbreeScene()
+    TriangleMesh(scene, corners.astype(np.float32))
+    seen, outward = [], []
+    for bearing in range(0, 360, 45):
+        eye, rays = view(bearing, height=4.0)
+        met = scene.run(np.tile(eye, (len(rays), 1)), rays, output=True)["primID"].astype(int)
+        hit = met >= 0
+        seen.append(names[met[hit]])
+        outward.append((normals[met[hit]] * rays[hit]).sum(axis=1) < 0)
+    part_seen, faces_eye = np.concatenate(seen), np.concatenate(outward)
+    for name in np.unique(part_seen):
+        # Arches are discs, pipes and beds are open: some of them is seen from behind; the rest grazes a seam.
+        least = {"underbody": 0.6, "exhaust": 0.8, "cargo": 0.9}.get(name, 0.97)
+        assert faces_eye[part_seen == name].mean() > least, name
 
 
 @pytest.mark.parametrize("name", sorted(IDENTITY_VALUES))
@@ -161,7 +168,7 @@ def test_front_parts_show_from_the_front_only(kind: str) -> None:
     assert front["exhaust"] == 0
     assert side["door"] > 200
     assert side["tyre"] > 100
-    assert side["rim"] > 50
+    assert side["rim"] > 30
     assert side["window"] > 50
     assert side["licence_plate"] < front["licence_plate"] / 3
 

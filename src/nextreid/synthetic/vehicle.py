@@ -72,18 +72,19 @@ VEHICLE_EVIDENCE: Mapping[str, tuple[str, ...]] = {
     "mirrors": ("mirror",),
     "mirrors=missing": ("door", "windscreen"),
     "licence_plate": ("licence_plate",),
-    "licence_plate=not visible": ("bumper",),
+    "licence_plate=not visible": ("grille", "rear_window"),
     "spoiler": ("spoiler",),
-    "spoiler=not present": ("rear_window", "taillight", "roof"),
+    "spoiler=not present": ("rear_window", "taillight"),
     "roof_rack": ("roof_rack",),
     "roof_rack=not present": ("roof",),
     "exhaust": ("exhaust",),
-    "exhaust=hidden": ("taillight",),
+    "exhaust=hidden": ("rear_window",),
 }
 """Parts whose pixels show an attribute; `attribute=value` where a value has its own (absences).
 
 Grille, emblem, headlights, windscreen and bonnet face forward, taillights, rear window and exhaust
-backward, so what a camera behind the vehicle cannot know, its pixels do not hold.
+backward, so what a camera behind the vehicle cannot know, its pixels do not hold. An absence is seen
+where the thing would be: a plate from the front or the rear, a pipe from the rear.
 """
 
 TYRES: Mapping[str, tuple[float, float, float]] = {

@@ -59,7 +59,7 @@ def heat_of(piece: Piece, shape: BodyShape, warmth: Warmth) -> float | NDArray[n
         "grille": skin + 18.0 * engine,
         "wheel": 0.3 * skin + 10.0 * warmth.driven,
         "exhaust": skin + 36.0 * engine,
-        "under": 9.0 * engine,
+        "under": 4.0 * engine,
         "glass": warmth.panes,
         "cold": 0.6 * skin,
         "headlamp": skin + 5.0 * engine,

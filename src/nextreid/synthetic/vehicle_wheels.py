@@ -69,7 +69,7 @@ def rim_mesh(shape: WheelShape, turn: float) -> Mesh:
     angles = np.array([turn + k * gap + o * gap for k in range(shape.spokes) for o in offsets])
     inner, outer = 0.15 * r, 0.95 * r
     # A spoke is as wide at the hub as at half the radius it has outside: a trapezium.
-    half = np.array([[-0.5, 0.5]]) * width
+    half = np.array([[0.5, -0.5]]) * width
     a_in, a_out = angles[:, None] + half * 2.0, angles[:, None] + half
     corners = np.stack(
         [

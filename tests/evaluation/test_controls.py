@@ -8,9 +8,10 @@ from PIL import Image
 
 from nextreid.data.manifest import load_manifest
 from nextreid.errors import InputError
-from nextreid.evaluation.controls import colour_histogram
+from nextreid.evaluation.controls import caption_words, colour_histogram
 from nextreid.evaluation.evaluate import evaluate_embeddings
 from nextreid.evaluation.pictures import sample_sheet
+from nextreid.observation import Sentence
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "real_samples"
 
@@ -65,6 +66,16 @@ def test_stripes_are_histograms_of_stripes(manifest):
     image = np.array(Image.open(manifest.rows[0].paths["rgb"]))
     expected = [value for at in (0, 4, 8) for value in slow_histogram(image[at : at + 4], 4)]
     assert whole.vectors[0, : 3 * 64] == pytest.approx(expected, abs=1e-6)
+
+
+def test_caption_words_compare_by_rare_words(manifest):
+    told = {"o0": "A red scarf", "o1": "A red scarf.", "o2": "a green hat", "o3": ""}
+    embeddings = caption_words(manifest, lambda name: (Sentence("who", told[name]),))
+    unit = embeddings.vectors / np.linalg.norm(embeddings.vectors, axis=1, keepdims=True)
+    near = unit @ unit.T
+    assert near[0, 1] == pytest.approx(1, abs=1e-5)
+    assert near[0, 2] < 0.2  # they share "a" alone, which nearly all have
+    assert np.isfinite(unit).all()
 
 
 def test_bad_options(manifest):

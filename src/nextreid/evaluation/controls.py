@@ -1,6 +1,7 @@
 """Controls: classical matching without learning. A model that does not beat it has learned nothing."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from nextreid.data.images import read_image
 from nextreid.data.manifest import Manifest
 from nextreid.embedding.embeddings import Embeddings
 from nextreid.errors import InputError
+from nextreid.observation import Sentence
 from nextreid.progress import Progress, Silent
 
 
@@ -41,6 +43,37 @@ def colour_histogram(
         return np.concatenate([_root_histogram(part, bins) for part in parts])
 
     return _describe(manifest, describe, stripes * bins**3, "colour histograms", progress)
+
+
+def caption_words(manifest: Manifest, sentences: Callable[[str], Sequence[Sentence]]) -> Embeddings:
+    """Describe each observation by the words of its captions alone, no pixel.
+
+    Words are counted once, weighted by how rare they are (log(n / observations with the word)), and
+    compared by cosine. What captions alone can tell stands beside every score that used them.
+
+    Args:
+        manifest: whose rows to describe, all of them.
+        sentences: observation id -> its sentences.
+
+    Returns:
+        (n, words + 1) float32; the last column is a small constant, so that an observation without
+        captions has a direction.
+    """
+    told = [
+        sorted({word for s in sentences(row.observation) for word in re.findall(r"[\w-]+", s.text.lower())})
+        for row in manifest.rows
+    ]
+    vocabulary = {word: column for column, word in enumerate(sorted({w for words in told for w in words}))}
+    counts = np.zeros((len(told), len(vocabulary)), dtype=np.float32)
+    for at, words in enumerate(told):
+        counts[at, [vocabulary[word] for word in words]] = 1
+    rarity = np.log(len(told) / np.maximum(counts.sum(axis=0), 1))
+    constant = np.full((len(told), 1), 1e-3, dtype=np.float32)
+    return Embeddings(
+        observation=np.array([row.observation for row in manifest.rows], dtype=np.str_),
+        vectors=np.concatenate([counts * rarity, constant], axis=1),
+        source="caption words",
+    )
 
 
 def _root_histogram(image: np.ndarray, bins: int) -> np.ndarray:

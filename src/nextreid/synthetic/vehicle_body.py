@@ -43,13 +43,17 @@ def tub_pieces(shape: BodyShape, tub: Shell, paint: Material) -> tuple[Piece, ..
 
 
 def door_pieces(shape: BodyShape, tub: Shell, paint: Material) -> tuple[Piece, ...]:
-    """Return the doors, standing 6 mm out of a dark frame that shows as their gaps, and their handles."""
+    """Return the doors and their handles.
+
+    A door stands 6 mm out of a dark plate that shows as its two upright gaps. Level gaps are left out: a
+    centimetre is half a pixel, and would break into dashes.
+    """
     outline = tub.rings[2].outline
     doors, gaps, handles = [], [], []
     for front, rear in shape.doors:
         u = (outline.side_u(front - 0.012), outline.side_u(rear + 0.012))
         gap = 0.009 / (front - rear)
-        gaps.append(patch(tub, u=(u[0] - gap, u[1] + gap), v=(0.17, 0.90), offset=0.006, lines=5))
+        gaps.append(patch(tub, u=(u[0] - gap, u[1] + gap), v=(0.20, 0.875), offset=0.006, lines=5))
         doors.append(patch(tub, u=u, v=(0.19, 0.885), offset=0.012, lines=5))
         end = u[1] - 0.12 * (u[1] - u[0])
         handles.append([end - 0.07, end, 0.76, 0.80])

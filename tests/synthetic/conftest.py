@@ -26,3 +26,8 @@ def render_all(spec: WorldSpec) -> Sample:
 def persons() -> Sample:
     spec = WorldSpec("person", 24, 3, 2, seed=11, size=(128, 64), tir="gray", test_fraction=1.0)
     return render_all(spec)
+
+
+@pytest.fixture(scope="session")
+def vehicles() -> Sample:
+    return render_all(WorldSpec("vehicle", 16, 3, 2, seed=12, size=(64, 128), tir="gray", test_fraction=1.0))

@@ -80,10 +80,10 @@ def test_sightings_do_not_depend_on_who_is_seen(persons):
             assert occluder.identity != s.identity
 
 
-def _background(persons, margin=4):
-    """Strips at both sides of every picture: means over background pixels away from the object."""
+def _background(sample, margin=4):
+    """Four bands of every picture: means over background pixels away from the object."""
     rows = []
-    for rendered in persons.rendered:
+    for rendered in sample.rendered:
         row = []
         for modality, mask in rendered.masks.items():
             target = (mask > 0) & (mask != OTHER)
@@ -113,10 +113,12 @@ def _mean_ap(features, labels, cameras):
     return float(np.mean(scores))
 
 
-def test_retrieval_with_the_object_masked_out_is_at_chance(persons):
-    features = _background(persons)
-    labels = np.array([s.identity for s in persons.plan.sightings])
-    cameras = np.array([s.camera for s in persons.plan.sightings])
+@pytest.mark.parametrize("kind", ["persons", "vehicles"])
+def test_retrieval_with_the_object_masked_out_is_at_chance(kind, request):
+    sample = request.getfixturevalue(kind)
+    features = _background(sample)
+    labels = np.array([s.identity for s in sample.plan.sightings])
+    cameras = np.array([s.camera for s in sample.plan.sightings])
     rng = np.random.default_rng(0)
     chance = []
     for _ in range(100):
@@ -128,7 +130,8 @@ def test_retrieval_with_the_object_masked_out_is_at_chance(persons):
     assert _mean_ap(features, labels, cameras) < np.quantile(chance, 0.99)
 
 
-def test_the_object_is_in_every_picture(persons):
-    for rendered in persons.rendered:
+@pytest.mark.parametrize("kind", ["persons", "vehicles"])
+def test_the_object_is_in_every_picture(kind, request):
+    for rendered in request.getfixturevalue(kind).rendered:
         mask = rendered.masks[RGB]
         assert ((mask > 0) & (mask != OTHER)).mean() > 0.08

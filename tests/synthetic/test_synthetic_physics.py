@@ -162,3 +162,33 @@ def test_false_colour_is_a_table_of_the_gray_code(noon):
 
     gray, false = render(replace(noon, tir="gray")), render(replace(noon, tir="false-colour"))
     assert np.array_equal(inferno()[gray.images[TIR][..., 0]], false.images[TIR])
+
+
+def test_a_running_engine_is_hot_in_thermal_and_invisible_otherwise(vehicles):
+    number, seen = vehicles.plan.kind.table.number, 0
+    for index, sighting in enumerate(vehicles.plan.sightings):
+        if sighting.occluders or (vehicles.rendered[index].parts == number("bonnet")).sum() < 150:
+            continue
+        stage, who = vehicles.plan.stage(index), vehicles.plan.identities[sighting.identity]
+        cold, hot = (
+            render(replace(stage, target=stage.kind.build(who, replace(sighting.state, engine=engine))))
+            for engine in (0.0, 1.0)
+        )
+        bonnet, body = (hot.parts == number(name) for name in ("bonnet", "body"))
+        assert hot.clean[TIR][bonnet].mean() > hot.clean[TIR][body].mean()
+        assert hot.clean[TIR][bonnet].mean() > cold.clean[TIR][bonnet].mean() + 10
+        assert np.array_equal(hot.images[RGB], cold.images[RGB])
+        seen += 1
+        if seen == 4:
+            return
+    pytest.fail(f"only {seen} bonnets in sight")
+
+
+def test_vehicles_keep_the_rules_of_light(vehicles):
+    stage = vehicles.plan.stage(by_period(vehicles, "day")[0])
+    body = ("body", "door", "bonnet", "roof")
+    before = render(stage)
+    repainted = render(recoloured(stage, body, albedo=(0.7, 0.1, 0.05)))
+    assert np.array_equal(before.images[TIR], repainted.images[TIR])
+    assert not np.array_equal(before.images[RGB], repainted.images[RGB])
+    assert np.array_equal(before.images[TIR], render(lit(stage, sun=0.0, sky=0.0)).images[TIR])

@@ -41,10 +41,13 @@ def load(words: Mapping[str, str], detail: PersonDetail, body: Skeleton, state: 
         straps = []
         for y in (0.105, -0.105):
             front = body.chest[0] + deep + 0.035
-            straps.append(
-                _strap([[x, y, z + 0.16], [body.neck[0], y, body.neck[2] + 0.01], [front, y, body.chest[2] - 0.02],
-                        [body.chest[0] + 0.04, y * 1.7, body.waist[2] + 0.1]], dark, heat + 1.5)
-            )  # fmt: skip
+            path = [
+                at(x, y, z + 0.16),
+                at(body.neck[0], y, body.neck[2] + 0.01),
+                at(front, y, body.chest[2] - 0.02),
+                at(body.chest[0] + 0.04, y * 1.7, body.waist[2] + 0.1),
+            ]
+            straps.append(_strap(np.stack(path), dark, heat + 1.5))
         return [_part("bag", pack, cloth, heat), _part("bag", pocket, dark, heat - 0.3), *straps]
     if what in ("handbag", "shopping bag"):
         depth = 0.16 * size

@@ -15,18 +15,19 @@ from nextreid.training.metrics import read_metrics
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 TIMES = ("seconds", "observations_per_second", "session")
 
 
-def start(*arguments, launcher=()):
-    command = [sys.executable, *launcher, str(HERE / "run_tiny.py"), *map(str, arguments)]
+def start(*arguments, launcher=(), program="run_tiny.py"):
+    command = [sys.executable, *launcher, str(HERE / program), *map(str, arguments)]
     return subprocess.Popen(
         command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
-def finish(*arguments, launcher=()):
-    process = start(*arguments, launcher=launcher)
+def finish(*arguments, **keywords):
+    process = start(*arguments, **keywords)
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     return out
@@ -100,8 +101,7 @@ def test_a_run_killed_three_times_ends_bit_for_bit_like_one_that_was_not(tmp_pat
 def test_two_processes_equal_one(tmp_path):
     """The same global batches, losses over the global batch, averaged gradients: to 1e-5."""
     finish(tmp_path / "one", "--epochs", 1, "--rate", 1e-3)
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    finish(tmp_path / "two", "--epochs", 1, "--rate", 1e-3, "--devices", 2, launcher=launcher)
+    finish(tmp_path / "two", "--epochs", 1, "--rate", 1e-3, "--devices", 2, launcher=TWO)
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     for name, value in one.items():
         assert torch.allclose(value.double(), two[name].double(), atol=1e-5, rtol=1e-5), name
@@ -112,3 +112,20 @@ def test_two_processes_equal_one(tmp_path):
     assert sorted(p.name for p in (tmp_path / "two").iterdir()) == sorted(
         p.name for p in (tmp_path / "one").iterdir()
     )
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one_with_the_next_model(tmp_path):
+    """Compare Adam's mean gradients: weights whose true gradient is zero follow its rounding."""
+    finish(tmp_path / "one", 1, program="run_next.py")
+    finish(tmp_path / "two", 2, program="run_next.py", launcher=TWO)
+    one, two = (load_checkpoint(tmp_path / name / "checkpoints" / "last.ckpt") for name in ("one", "two"))
+    assert one.step == two.step == 4
+    for number, state in one.optimizer["state"].items():
+        assert torch.allclose(
+            state["exp_avg"], two.optimizer["state"][number]["exp_avg"], atol=1e-7, rtol=1e-4
+        )
+    for name, value in one.weights.items():
+        assert torch.allclose(value.double(), two.weights[name].double(), atol=1e-4), name
+    for a, b in zip(rows(tmp_path / "one"), rows(tmp_path / "two"), strict=True):
+        assert float(a["loss"]) == pytest.approx(float(b["loss"]), rel=1e-5)

@@ -18,6 +18,7 @@ from nextreid.data.sampler import BatchStream, IdentitySampler
 from nextreid.errors import InputError
 from nextreid.losses.total import LossWeights
 from nextreid.progress import Progress, Silent
+from nextreid.training.gather import wait_for_all
 from nextreid.training.metrics import MetricsFile, TensorBoard
 from nextreid.training.module import TrainingModule
 from nextreid.training.optim import OptimSettings, Schedule
@@ -202,6 +203,7 @@ def fit(
         raise KeyboardInterrupt
     if main:
         finish(run, module=module, save=save, best=recorder.best, epochs=epochs, seed=seed)
+    wait_for_all()  # so that whoever returns from here finds the whole folder
     return FitResult(
         run=run, steps=plan.total, epochs=epochs, selection=selection_rule(recorder.best, epochs),
         best=recorder.best, resumed_at=first if resume else None, repeated=repeated,

@@ -55,3 +55,9 @@ def mean_over_processes(values: Tensor) -> Tensor:
         dist.all_reduce(values)
         values /= world_size()
     return values
+
+
+def wait_for_all() -> None:
+    """Return once every process has called this."""
+    if world_size() > 1:
+        dist.barrier()

@@ -34,7 +34,7 @@ ONE_ROOM = {
     "kornia": {"data"},
     "trimesh": {"synthetic"},
     "embreex": {"synthetic"},
-    "matplotlib": {"evaluation"},
+    "matplotlib": {"evaluation", "synthetic"},  # curves; palettes of thermal images
     "rich": {"cli"},
     "pydantic": {"attributes", "config", "configfile"},
 }

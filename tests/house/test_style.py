@@ -68,7 +68,7 @@ def test_every_option_is_read_somewhere(key: str) -> None:
     section, _, name = key.rpartition(".")
     readers = [SOURCE / "build.py", *sorted((SOURCE / "cli").glob("*.py"))]
     text = "\n".join(path.read_text() for path in readers if path.exists())
-    attribute = rf"\b{section}\.{name}\b" if section else rf"\bconfig\.{name}\b"
+    attribute = rf"\bconfig\.{key.replace('.', chr(92) + '.')}\b"
     expanded = rf"\*\*(dataclasses\.)?asdict\(config\.{section}\)"
     assert re.search(attribute, text) or (section and re.search(expanded, text)), f"{key} is read nowhere"
 

@@ -2,6 +2,8 @@
 
 import argparse
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -130,21 +132,19 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.cli.reading import open_data
 
     config = _config(args)
-    if not terminal.quiet:
-        logging.getLogger("nextreid").addHandler(_Remarks(terminal))
-        logging.getLogger("nextreid").setLevel(logging.INFO)
     opened = open_data(
         config.data.path, layout=config.data.layout, on_error=args.on_error, split="train", terminal=terminal
     )
-    trained = train(
-        config,
-        opened.manifest,
-        args.out,
-        terminal=terminal,
-        device=args.device,
-        workers=args.workers,
-        resume=args.resume,
-    )
+    with _remarks_of_the_library(terminal):
+        trained = train(
+            config,
+            opened.manifest,
+            args.out,
+            terminal=terminal,
+            device=args.device,
+            workers=args.workers,
+            resume=args.resume,
+        )
     job, result = trained.job, trained.result
     again = f", {result.repeated} of them again after the last checkpoint" if result.repeated else ""
     terminal.text(
@@ -201,6 +201,20 @@ class _Remarks(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Show one record."""
         self._terminal.remark(record.getMessage())
+
+
+@contextmanager
+def _remarks_of_the_library(terminal: Terminal) -> Iterator[None]:
+    """Show what the library logs, while the context is open."""
+    logger, handler = logging.getLogger("nextreid"), _Remarks(terminal)
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 VERBS = (

@@ -80,8 +80,11 @@ def test_sightings_do_not_depend_on_who_is_seen(persons):
             assert occluder.identity != s.identity
 
 
-def _background(sample, margin=4):
-    """Four bands of every picture: means over background pixels away from the object."""
+def _background(sample, margin=9):
+    """Four bands of every picture: means over background pixels away from the object.
+
+    The margin is wider than a block of the lossy coding at the lowest resolution, 8 / 0.45 / 2 pixels.
+    """
     rows = []
     for rendered in sample.rendered:
         row = []

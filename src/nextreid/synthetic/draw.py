@@ -52,8 +52,8 @@ def draw_sighting(
     scene = int(rng.integers(2))
     hour = float(rng.uniform(*_HOURS[period]))
     time = datetime(2024, 5 + 4 * scene, 1) + timedelta(days=int(rng.integers(28)), seconds=int(hour * 3600))
-    ambient = float(rng.normal(18.0, 4.0)) + (3.0 if period == "day" else -3.0 if period == "night" else 0.0)
-    ambient = float(np.clip(ambient, 6.0, 28.0))
+    ambient = float(rng.normal(17.0, 2.5)) + (1.5 if period == "day" else -1.5 if period == "night" else 0.0)
+    ambient = float(np.clip(ambient, 8.0, 26.0))
     light = _draw_light(rng, period, response)
     occluders = _draw_occluders(rng, others, identity)
     own = derive_seed(seed, "pixels", name, response.name, number)
@@ -104,7 +104,7 @@ def _draw_light(rng: np.random.Generator, period: str, response: Camera) -> Ligh
     }[period]
     lamp = {"day": 0.0, "dusk": 0.05, "night": float(rng.uniform(0.025, 0.075))}[period] * lamp_lit
     sodium = float(rng.uniform(0.0, 1.0))
-    fog = float(rng.uniform(0.25, 0.6)) if rng.uniform() < 0.12 else 0.0
+    fog = float(rng.uniform(0.25, 0.6)) if rng.uniform() < 0.07 else 0.0
     chance = {"day": 0.0, "dusk": 0.15, "night": 0.25}[period]
     flare = float(rng.uniform(0.25, 0.9)) if rng.uniform() < chance else 0.0
     return Light(
@@ -118,9 +118,9 @@ def _draw_light(rng: np.random.Generator, period: str, response: Camera) -> Ligh
         sky_colour=(0.92 + tint, 1.0, 1.08 - tint),
         lamp_colour=(1.1 + 0.3 * sodium, 0.95 - 0.12 * sodium, 0.8 - 0.5 * sodium),
         exposure=float(np.exp(rng.normal(*(_EXPOSURE_DAY if period == "day" else _EXPOSURE_DARK)))),
-        nir_day={"day": 0.75, "dusk": 0.12, "night": 0.0}[period] * float(rng.uniform(0.6, 1.2)),
+        nir_day={"day": 0.75, "dusk": 0.12, "night": 0.0}[period] * float(rng.uniform(0.8, 1.15)),
         nir_lamp={"day": 0.0, "dusk": 0.6, "night": 0.8}[period] * response.lamp,
-        nir_exposure=float(np.exp(rng.normal(0.3, 0.3))),
+        nir_exposure=float(np.exp(rng.normal(0.3, 0.15))),
         fog=fog,
         flare=flare,
         flare_at=(float(rng.uniform(-0.1, 1.1)), float(rng.uniform(0.3, 0.85))),
@@ -131,17 +131,17 @@ def _draw_sensors(rng: np.random.Generator, period: str, response: Camera) -> di
     """Registration, resolution, blur and noise per modality; noise in codes of 255, set by eye."""
     grain = {
         RGB: {"day": 2.0, "dusk": 5.0, "night": 9.0}[period],
-        NIR: {"day": 2.0, "dusk": 3.0, "night": 4.0}[period],
+        NIR: {"day": 2.0, "dusk": 2.5, "night": 3.0}[period],
         TIR: 2.0,
     }
     sensors = {}
     for modality in (RGB, NIR, TIR):
         x, y = response.offset[modality]
-        soft = bool(rng.uniform() < 0.3)
+        soft = bool(rng.uniform() < 0.2)
         sensors[modality] = Sensor(
             offset=(x + float(rng.normal(0.0, 0.008)), y + float(rng.normal(0.0, 0.006))),
             zoom=response.zoom[modality] * float(rng.uniform(0.99, 1.01)),
-            sharpness=float(np.clip(response.sharpness * rng.uniform(0.6, 1.1), 0.3, 1.0)),
+            sharpness=float(np.clip(response.sharpness * rng.uniform(0.75, 1.1), 0.45, 1.0)),
             blur=float(rng.uniform(0.004, 0.009)) if soft else float(rng.uniform(0.0015, 0.003)),
             noise=grain[modality] * response.noise * float(rng.uniform(0.8, 1.25)),
             jpeg=int(rng.integers(55, 92)) if rng.uniform() < 0.5 else 0,
@@ -160,7 +160,7 @@ def _draw_occluders(rng: np.random.Generator, others: Sequence[int], identity: i
         Occluder(
             what="identity" if somebody else CLUTTER[int(rng.integers(len(CLUTTER)))],
             identity=who,
-            place=(float(rng.uniform(0.6, 1.8)), side * float(rng.uniform(0.75, 1.05))),
+            place=(float(rng.uniform(0.6, 1.8)), side * float(rng.uniform(0.9, 1.2))),
             turn=float(rng.uniform(0, 360)),
             seed=int(rng.integers(1 << 30)),
         ),

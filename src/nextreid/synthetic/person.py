@@ -125,10 +125,11 @@ def _hair(words: Mapping[str, str], volume: float, body: Skeleton, material: Mat
     cap = ellipsoid(
         (x - rx * 0.2, 0.0, z + rz * 0.24), (rx * 1.0 * puff, ry * 1.1 * puff, rz * 0.88 * puff**0.5), rings=9
     )
-    parts = [_part("hair", cap, material, 4.0)]
+    heat = 7.0 - 10.0 * (volume - 0.85)  # thick hair keeps the head's heat in
+    parts = [_part("hair", cap, material, heat)]
     if style == "tied-back":
         bun = ellipsoid((x - rx * 1.15, 0.0, z + rz * 0.35), (0.05, 0.055, 0.055), rings=7)
-        parts.append(_part("hair", bun, material, 2.0))
+        parts.append(_part("hair", bun, material, 0.5 * heat))
         if length != "short":
             tail = limb(
                 [
@@ -137,7 +138,7 @@ def _hair(words: Mapping[str, str], volume: float, body: Skeleton, material: Mat
                 ],
                 (0.045, 0.03),
             )
-            parts.append(_part("hair", tail, material, 1.5))
+            parts.append(_part("hair", tail, material, 0.4 * heat))
         return parts
     fall = {"short": 0.0, "medium": 0.85, "long": 2.1}.get(length, 0.0)
     if fall:
@@ -146,5 +147,5 @@ def _hair(words: Mapping[str, str], volume: float, body: Skeleton, material: Mat
         curtain = tower(
             levels[::-1], (rx * 0.5 * swell)[::-1], (ry * 1.18 * swell)[::-1], x=x - rx * 0.62, squareness=0.2
         )
-        parts.append(_part("hair", curtain, material, 2.5))
+        parts.append(_part("hair", curtain, material, 0.6 * heat))
     return parts

@@ -163,7 +163,9 @@ def _arms(
         if covered > 0.05:
             path, radii = _along((shoulder, elbow, wrist), (0.058 * girth, 0.046 * girth, 0.038), covered)
             sleeve = limb(path, [r + off for r in radii])
-            parts.append(_part("sleeve", sleeve, cloth, detail.warmth_upper * cut.warmth * 0.85))
+            parts.append(
+                _part("sleeve", sleeve, cloth, detail.warmth_upper * cut.warmth * (1.15 - 0.5 * detail.fit))
+            )
     return parts
 
 

@@ -132,7 +132,7 @@ def shade_nir(
     Returns:
         (H, W) uint8, gamma-coded.
     """
-    sunny = 0.65 if light.sun > 0 else 0.0
+    sunny = 0.4 if light.sun > 0 else 0.0
     towards_sun = np.array(light.direction, np.float32)
     reach = camera.distance
     fall = np.minimum((reach / np.maximum(backdrop.depth, 1.0)) ** 2, 1.5)

@@ -95,11 +95,11 @@ def gather(hits: Hits, directions: FloatArray, parts: tuple[Part, ...], seed: in
     quilt = rest[:, 4]
     v = uv[:, 1] / np.where(quilt > 0, quilt, 1.0)
     seam = (quilt > 0) & (v - np.floor(v) < 0.16)
-    heat = hits.heat[pixel] * (1.0 + 0.22 * fold) + np.where(seam, 2.2, 0.0)
+    heat = hits.heat[pixel] * (1.0 + 0.15 * fold) + np.where(seam, 2.2, 0.0)
     return Surface(
         pixel, part, normal, facing.astype(np.float32), hits.depth[pixel], albedo, nir,
         rest[:, 0], rest[:, 1], rest[:, 2],
-        ((1.0 + 0.22 * fold) * np.where(seam, 0.62, 1.0)).astype(np.float32),
+        ((1.0 + 0.16 * fold) * np.where(seam, 0.62, 1.0)).astype(np.float32),
         heat.astype(np.float32), glow[:, :3], glow[:, 3],
     )  # fmt: skip
 

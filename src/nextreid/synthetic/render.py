@@ -71,7 +71,7 @@ class Rendered:
 
 def margin_of(size: tuple[int, int]) -> int:
     """Pixels around the crop, so that misregistration and zoom never run out of picture."""
-    return max(4, round(0.08 * size[0]))
+    return max(4, round(0.065 * size[0]))
 
 
 def set_stage(

@@ -52,6 +52,13 @@ def smooth_noise(u: FloatArray, v: FloatArray, seed: int) -> FloatArray:
     return (low * (1 - t) + high * t).astype(np.float32)
 
 
+def _grain(u: FloatArray, v: FloatArray, seed: int) -> FloatArray:
+    """Fine grain in -1..1: one value per 11 cm, unsmoothed (the lens blurs it); periodic after 7 m."""
+    lattice = numpy_generator(seed, "grain").uniform(-1, 1, (64, 64)).astype(np.float32)
+    i, j = ((axis * 9.0 + 6400.0).astype(np.int32) & 63 for axis in (u, v))
+    return lattice[i, j]
+
+
 def draw_backdrop(camera: Camera, sighting: Sighting, rays: Rays) -> Backdrop:
     """Look past the object.
 
@@ -90,14 +97,15 @@ def draw_backdrop(camera: Camera, sighting: Sighting, rays: Rays) -> Backdrop:
     x, y, z = place[:, 0], place[:, 1] + np.float32(along), place[:, 2]
     sky = ~on_ground & (z > top)
     coarse = smooth_noise(np.where(on_ground, x * 0.7, z * 0.8) + 40, y * 0.7 + 400, texture)
-    fine = smooth_noise(np.where(on_ground, x * 5, z * 6) + 40, y * 5 + 4000, texture + 1)
+    fine = _grain(np.where(on_ground, x, z), y, texture + 1)
     grain = 1 + 0.28 * coarse + 0.14 * fine
 
     cell = np.floor(y / step)
     within = y / step - cell
     window = ~on_ground & ~sky & (within > 0.25) & (within < 0.75) & (z > 0.35 * top) & (z < 0.8 * top)
     post = ~on_ground & ~sky & (within < 0.07)
-    line = on_ground & (np.mod(x + 50, stripe * 3) < stripe * 0.22)
+    along_x = x / (stripe * 3)
+    line = on_ground & (along_x - np.floor(along_x) < 0.073)
     albedo = np.where(on_ground[:, None], ground, wall) * grain[:, None]
     albedo = np.where(window[:, None], 0.25 * wall + 0.02, albedo)
     albedo = np.where(post[:, None], accent, albedo)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -92,6 +91,8 @@ def write_part_names(out: Path, table: PartTable) -> None:
 
 def write_truth(out: Path, facts: Sequence[Fact]) -> None:
     """Write truth.parquet: observation, modality, attribute, value, visible."""
+    import pandas as pd  # here, so that rendering processes start without it
+
     columns = ("observation", "modality", "attribute", "value", "visible")
     table = pd.DataFrame({name: [getattr(fact, name) for fact in facts] for name in columns})
     table.to_parquet(out / "truth.parquet", index=False)
@@ -117,4 +118,6 @@ def write_captions(out: Path, layout: str, captions: Sequence[tuple[str, str, st
 
 def write_manifest_table(out: Path, rows: Sequence[Mapping[str, str]]) -> None:
     """Write manifest.csv, one row per observation, paths relative to the file."""
+    import pandas as pd
+
     pd.DataFrame(list(rows)).to_csv(out / "manifest.csv", index=False, lineterminator="\n")

@@ -126,6 +126,15 @@ def test_json_is_alone_on_stdout(capsys) -> None:
     assert "nowhere" in json.loads(capsys.readouterr().out)["error"]["message"]
 
 
+def test_only_the_first_of_several_processes_speaks(capsys, monkeypatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert main(["data", "list"]) == 0
+    assert main(["data", "list", "--json"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert main(["data", "check", "nowhere"]) == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
 def test_progress_is_lines_where_there_is_no_terminal(capsys) -> None:
     with Terminal().progress.task("working", 3) as task:
         task.advance(2)

@@ -1,6 +1,9 @@
 """The main job, small: make data, check it, train, evaluate, embed; in both layouts, without code."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -155,3 +158,19 @@ def test_a_run_folder_is_told_from_a_model_folder(world: Path, model: Path, tmp_
     words = ["embed", "--model", str(model.parent), "--data", str(world), "--out", str(tmp_path / "e.npz")]
     assert main(words) == 2
     assert f"give {model}" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_two_processes_speak_once(world: Path, tmp_path: Path) -> None:
+    words = ["train", "--data", str(world), "--out", str(tmp_path / "run"), *BRIEF, "--train.devices", "2"]
+    words += ["--train.k", "4", "--device", "cpu", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "nextreid.cli.main", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=300,
+    )
+    assert json.loads(done.stdout)["run"] == str(tmp_path / "run")
+    assert (tmp_path / "run" / "model" / "model.safetensors").is_file()

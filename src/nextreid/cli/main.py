@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 a check failed, 2 bad input, 3 a missing extra, 70 a fault
 
 import argparse
 import importlib
+import os
 import sys
 import tempfile
 import traceback
@@ -95,7 +96,7 @@ GROUPS = {"data": "check, import and list data sets"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    terminal = Terminal(json="--json" in words, quiet="--quiet" in words)
+    terminal = Terminal(json="--json" in words, quiet="--quiet" in words, silent=not _is_main_process())
     debug = "--debug" in words
     try:
         args, rest = build_parser().parse_known_args(words)
@@ -127,6 +128,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         terminal.failure("a fault of nextreid", _keep_traceback(error))
         return FAULT
+
+
+def _is_main_process() -> bool:
+    """Tell whether this is the first of several training processes, as their launcher numbers them."""
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "NODE_RANK"))
 
 
 def _unknown_option(word: str, verb: Verb) -> NextReidError:
@@ -164,7 +170,6 @@ def _keep_traceback(error: Exception) -> str:
 def _hush_libraries() -> None:
     """Leave the libraries' remarks out; `--debug` keeps them."""
     import logging
-    import os
     import warnings
 
     for name in ("lightning", "lightning.pytorch", "lightning.fabric", "transformers", "huggingface_hub"):

@@ -19,15 +19,17 @@ class Terminal:
     Attributes:
         json: print one JSON object on stdout and nothing else there.
         quiet: no remarks, no progress.
+        silent: nothing but failures: one of several processes that do the same work.
     """
 
     json: bool = False
     quiet: bool = False
+    silent: bool = False
 
     @property
     def progress(self) -> Progress:
         """Whatever draws this command's progress."""
-        if self.quiet:
+        if self.quiet or self.silent:
             return Silent()
         from nextreid.cli.drawing import Bars, Lines
 
@@ -35,21 +37,24 @@ class Terminal:
 
     def remark(self, text: str) -> None:
         """Say something about the work on stderr."""
-        if not self.quiet:
+        if not self.quiet and not self.silent:
             self._console(error=True).print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Say on stderr, even when quiet, what was left out or is doubtful."""
-        self._console(error=True).print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        if not self.silent:
+            self._console(error=True).print(
+                text, style="yellow", markup=False, highlight=False, soft_wrap=True
+            )
 
     def text(self, text: str) -> None:
         """Print a line of the result."""
-        if not self.json:
+        if not self.json and not self.silent:
             self._console().print(text, markup=False, highlight=False, soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Print a table: the first column to the left, the others to the right."""
-        if self.json:
+        if self.json or self.silent:
             return
         from rich.table import Table
 
@@ -62,7 +67,7 @@ class Terminal:
 
     def result(self, values: Mapping[str, Any]) -> None:
         """Print the result as JSON, if that was asked for."""
-        if self.json:
+        if self.json and not self.silent:
             sys.stdout.write(json.dumps(values, indent=1, allow_nan=False, default=str) + "\n")
 
     def failure(self, title: str, text: str) -> None:

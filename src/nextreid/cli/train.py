@@ -126,6 +126,12 @@ def _say(job: "TrainingJob", config: Config, terminal: Terminal, device: str) ->
         f"captions: {job.captions.source}; "
         f"{job.described} of {len(data)} training observations found their captions"
     )
+    odd = job.captions.store.odd if job.captions.store else ()
+    if odd:
+        first = odd[0]
+        terminal.remark(
+            f"{len(odd)} captions are odd, the first: {first.item} in {first.file}, {first.reason}"
+        )
 
 
 def _run(args: argparse.Namespace, terminal: Terminal) -> int:

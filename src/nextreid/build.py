@@ -168,7 +168,7 @@ def training_job(config: Config, manifest: Manifest, *, device: str) -> Training
     validation = carved.validation if carved else ()
     return TrainingJob(
         pretrained=pretrained,
-        heads=IdentityHeads(widths=pretrained.model.widths, identities=len(data.label_map)),
+        heads=IdentityHeads(widths=pretrained.model.widths, identities=len(data.label_map), seed=config.seed),
         data=data,
         validation=validation,
         validate=_validation(pretrained, validation, captions, device) if validation else None,

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
+
+from nextreid.seeding import derive_seed
 
 CLASSIFIER_STD = 0.001  # DeMo's public configuration, as everywhere in the field
 
@@ -28,13 +31,16 @@ class IdentityHeads(nn.Module):
     Args:
         widths: branch name -> width, as a model's `widths`.
         identities: number of training identities.
+        seed: of the classifiers' start.
     """
 
-    def __init__(self, *, widths: Mapping[str, int], identities: int) -> None:
+    def __init__(self, *, widths: Mapping[str, int], identities: int, seed: int = 0) -> None:
         super().__init__()
-        self.heads = nn.ModuleDict(
-            {name: IdentityHead(width=width, identities=identities) for name, width in widths.items()}
-        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(seed, "heads"))
+            self.heads = nn.ModuleDict(
+                {name: IdentityHead(width=width, identities=identities) for name, width in widths.items()}
+            )
 
     def forward(self, branches: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return branch name -> logits (B, identities)."""

@@ -89,11 +89,9 @@ class SentenceEncoder(nn.Module):
 
     def forward(self, sentences: Sequence[str]) -> Tensor:
         """Return normalised embeddings (len(sentences), D), float32, on the tower's device."""
-        missing = [s for s in dict.fromkeys(sentences) if s not in self._cache]
-        for start in range(0, len(missing), 256):
-            part = missing[start : start + 256]
-            for sentence, vector in zip(part, self._encode(part), strict=True):
-                self._cache[sentence] = vector
+        for sentence in dict.fromkeys(sentences):
+            if sentence not in self._cache:
+                self._cache[sentence] = self._encode(sentence)
         device = self.projection.weight.device
         vectors = torch.stack([self._cache[s] for s in sentences]).to(device)
         for sentence in sentences:
@@ -103,26 +101,25 @@ class SentenceEncoder(nn.Module):
         return vectors
 
     @torch.no_grad()
-    def _encode(self, sentences: list[str]) -> Tensor:
+    def _encode(self, sentence: str) -> Tensor:
+        """Return (D,). One sentence at a time: in a padded batch its last bits would depend on the others."""
         device = self.projection.weight.device
-        plain = self.tokenizer(sentences, truncation=False)["input_ids"]
-        longest = max(len(ids) for ids in plain)
-        if longest > self.context and not self._told_truncation:
-            self._told_truncation = True
-            worst = max(zip(plain, sentences, strict=True), key=lambda pair: len(pair[0]))[1]
-            warnings.warn(
-                f"A sentence has {longest} tokens, the text tower takes {self.context}; its end is not "
-                f"heard: {worst[:80]!r}",
-                stacklevel=2,
-            )
-        tokens = self.tokenizer(
-            sentences, padding=True, truncation=True, max_length=self.context, return_tensors="pt"
-        )
+        tokens = self.tokenizer([sentence], return_tensors="pt")
+        length = tokens["input_ids"].shape[1]
+        if length > self.context:
+            if not self._told_truncation:
+                self._told_truncation = True
+                warnings.warn(
+                    f"A sentence has {length} tokens, the text tower takes {self.context}; its end is not "
+                    f"heard: {sentence[:80]!r}",
+                    stacklevel=2,
+                )
+            tokens = self.tokenizer([sentence], truncation=True, max_length=self.context, return_tensors="pt")
         with torch.autocast(device.type, enabled=False):
             pooled = self.text(
                 input_ids=tokens["input_ids"].to(device), attention_mask=tokens["attention_mask"].to(device)
             ).pooler_output
-            return F.normalize(self.projection(pooled).float(), dim=-1)
+            return F.normalize(self.projection(pooled).float(), dim=-1)[0]
 
     def compose(self, prompts: Sequence[Prompts], generic: Sequence[str]) -> Tensor:
         """Return T, (B,K,D): per expert the weighted mean of its sentences' embeddings.

@@ -55,14 +55,14 @@ def draw_cameras(count: int, seed: int) -> tuple[Camera, ...]:
         def u(low: float, high: float, rng: np.random.Generator = rng) -> float:
             return round(float(rng.uniform(low, high)), 4)
 
-        warm, green = u(-0.28, 0.28), u(-0.1, 0.1)
+        warm, green = u(-0.2, 0.2), u(-0.07, 0.07)
         cameras.append(
             Camera(
                 name=str(number),
                 height=u(1.8, 5.0),
                 distance=u(9.0, 15.0),
                 gain=(round(1 + warm, 4), round(1 + green, 4), round(1 - warm, 4)),
-                saturation=u(0.6, 1.05),
+                saturation=u(0.75, 1.05),
                 contrast=u(0.85, 1.2),
                 noise=u(0.7, 1.4),
                 sharpness=u(0.55, 1.0),

@@ -15,7 +15,8 @@ import resource
 import tempfile
 from pathlib import Path
 
-from nextreid.synthetic.world import DEFAULT_SIZE, write_world
+from nextreid.synthetic.plan import DEFAULT_SIZE
+from nextreid.synthetic.world import write_world
 from nextreid.version import __version__
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from nextreid.synthetic.plan import WorldPlan, WorldSpec, plan_world, render_observation
 from nextreid.synthetic.render import Rendered
 from nextreid.synthetic.truth import Fact
-from nextreid.synthetic.world import WorldPlan, WorldSpec, plan_world, render_observation
 
 
 @dataclass(frozen=True)

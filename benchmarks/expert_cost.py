@@ -27,12 +27,12 @@ MODALITIES = ("rgb", "nir", "tir")
 
 
 def vit_b16() -> Clip:
-    """CLIP ViT-B/16 with random weights and a small text tower (the text is cached, its size is not timed)."""
+    """CLIP ViT-B/16 with random weights; the text tower is small, because its output is cached."""
     from transformers import CLIPConfig, CLIPModel
 
     small = load_clip("builtin:small", corpus=["a person"])
-    vision = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
-    vision |= {"image_size": 224, "patch_size": 16}
+    vision = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12}
+    vision |= {"num_attention_heads": 12, "image_size": 224, "patch_size": 16}
     text = small.model.config.text_config.to_dict()
     config = CLIPConfig(vision_config=vision, text_config=text, projection_dim=512)
     return Clip(model=CLIPModel(config), tokenizer=small.tokenizer, origin="scratch")
@@ -99,7 +99,8 @@ def main() -> None:
         return time.perf_counter() - start
 
     report: dict[str, object] = {
-        "command": f"python benchmarks/expert_cost.py --config {options.config} --batch {B} --rounds {options.rounds}",
+        "command": f"python benchmarks/expert_cost.py --config {options.config} --batch {B}",
+        "rounds": options.rounds,
         "size": size,
         "batch": B,
         "precision": "bf16",

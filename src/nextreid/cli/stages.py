@@ -51,6 +51,9 @@ class Scores:
             f"With captions written from the truth, which describe the answer: mAP {told['mAP']:.1%}, "
             f"Rank-1 {told['rank1']:.1%} (all rows above use generic prompts)"
         )
+        terminal.text(
+            "caption-words-of-truth: those captions as bags of words, without the model and without a pixel."
+        )
         gains = gains_table(document)
         terminal.table("\nTrained, all modalities, minus ..., points", gains.header, gains.rows)
         terminal.text(
@@ -76,7 +79,7 @@ def score_everything(
     from nextreid.attributes.schema import Schema
     from nextreid.build import captions_of, untrained_model
     from nextreid.embedding.embedder import NextReID, each_subset
-    from nextreid.evaluation.controls import colour_histogram
+    from nextreid.evaluation.controls import caption_words, colour_histogram
     from nextreid.evaluation.evaluate import evaluate_branches, evaluate_embeddings
     from nextreid.evaluation.provenance import Source, sha256_of
     from nextreid.evaluation.report import Control, results_document
@@ -105,6 +108,7 @@ def score_everything(
     start = NextReID(untrained_model(config, manifest), device=device)
     untrained = score(embed_rows(start, test.rows, generic, terminal=terminal))
     histogram = score(colour_histogram(test, progress=terminal.progress))
+    words = score(caption_words(test, told.sentences))
     captioned = score(embed_rows(trained_model, test.rows, told, terminal=terminal))
 
     def control(name: str, other: "Evaluation") -> Control:
@@ -120,7 +124,11 @@ def score_everything(
         embeddings=Source(path=str(out / "embeddings.npz"), sha256=sha256_of(out / "embeddings.npz")),
         missing=missing_modalities(vectors, manifest, full=trained, progress=terminal.progress),
         branches=evaluate_branches(vectors, manifest, full=trained),
-        controls=[control("untrained", untrained), control("colour-histogram", histogram)],
+        controls=[
+            control("untrained", untrained),
+            control("colour-histogram", histogram),
+            control("caption-words-of-truth", words),
+        ],
         settings={"captions": generic.source},
         device=str(trained_model.device),
     )

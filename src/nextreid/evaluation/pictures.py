@@ -85,7 +85,7 @@ def rank_list_picture(
                 break
             right = bool(ranking.top_match[query, place])
             row = rows[str(matching.gallery[entry])]
-            distance = f"{ranking.top_distance[query, place]:.3f}"
+            distance = f"{ranking.top_distance[query, place]:.3g}"
             texts = (f"{place + 1}. {'right' if right else 'wrong'}", f"distance {distance}", *_labels(row))
             cells.append(_Cell(row, texts, RIGHT if right else WRONG))
         lines.append(cells)

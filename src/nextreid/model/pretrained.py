@@ -57,6 +57,7 @@ def save_model(pretrained: Pretrained, folder: str | Path) -> Path:
             "vision_config": model.encoder.visual.vision.config.to_dict(),
             "text_config": model.sentences.text.config.to_dict(),
         },
+        "attention": model.encoder.visual.vision.config._attn_implementation,
         "origin": pretrained.origin,
         "widths": dict(model.widths),
         "embedding_width": sum(model.widths.values()),
@@ -87,7 +88,8 @@ def load_model(folder: str | Path) -> Pretrained:
     config = _read_config(folder)
     architecture = Architecture.from_dict(config["architecture"])
     tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER)
-    clip = Clip(model=CLIPModel(CLIPConfig(**config["clip"])), tokenizer=tokenizer, origin="scratch")
+    settings = CLIPConfig(**config["clip"], attn_implementation=config["attention"])
+    clip = Clip(model=CLIPModel(settings), tokenizer=tokenizer, origin="scratch")
     model = build_model(architecture, clip)
     try:
         state = load_file(folder / WEIGHTS)
@@ -127,7 +129,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         found = config.get("format") if isinstance(config, dict) else None
         raise InputError(f"{path} has format {found!r}", allowed=FORMAT)
-    missing = [key for key in ("architecture", "clip", "origin") if key not in config]
+    missing = [key for key in ("architecture", "clip", "attention", "origin") if key not in config]
     if missing:
         raise InputError(f"{path} lacks {', '.join(missing)}", do="copy the folder again")
     return config

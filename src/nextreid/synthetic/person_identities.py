@@ -217,9 +217,9 @@ def _draw_detail(words: Mapping[str, str], rng: np.random.Generator) -> PersonDe
         nir_shoe=reflectance(),
         nir_bag=nir_bag,
         nir_hair=reflectance(0.7),
-        warmth_upper=u(2.0, 11.5),
-        warmth_lower=u(2.5, 11.5),
-        warmth_shoe=u(-0.5, 6.5),
+        warmth_upper=u(3.5, 9.0),
+        warmth_lower=u(4.0, 9.0),
+        warmth_shoe=u(0.5, 5.0),
         swing=u(0.6, 1.3),
         side=int(rng.integers(2)) * 2 - 1,
     )

@@ -54,7 +54,7 @@ def test_quickstart_twice(tmp_path: Path, capsys) -> None:
         assert {path.name for path in out.iterdir()} <= set(OWN)
         assert all((out / name).stat().st_size > 0 for name in FILES)
         assert json.loads((out / "results.json").read_text()) == document
-    assert set(document["controls"]) == {"untrained", "colour-histogram"}
+    assert set(document["controls"]) == {"untrained", "colour-histogram", "caption-words-of-truth"}
     assert {row["name"] for row in document["scenarios"]["missing"]["rows"]} >= {"M(nir+tir)", "M(rgb+nir)"}
     assert document["chance"]["mAP"] > 0
     assert document["settings"]["captions"] == "none"

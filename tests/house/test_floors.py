@@ -32,7 +32,6 @@ ONE_ROOM = {
     "tokenizers": {"model"},
     "lightning": {"training"},
     "kornia": {"data"},
-    "trimesh": {"synthetic"},
     "embreex": {"synthetic"},
     "matplotlib": {"evaluation", "synthetic"},  # curves; palettes of thermal images
     "rich": {"cli"},

@@ -21,12 +21,17 @@ class InputError(NextReidError):
     """
 
     def __init__(self, given: str, *, allowed: str | None = None, do: str | None = None) -> None:
-        parts = [given.rstrip(".") + "."]
+        parts = [_ended(given)]
         if allowed:
-            parts.append(f"Allowed: {allowed.rstrip('.')}.")
+            parts.append(f"Allowed: {_ended(allowed)}")
         if do:
-            parts.append(f"What to do: {do.rstrip('.')}.")
+            parts.append(f"What to do: {_ended(do)}")
         super().__init__(" ".join(parts))
+
+
+def _ended(text: str) -> str:
+    """End a sentence with one full stop; a list that is cut off keeps its three dots."""
+    return text if text.endswith("...") else text.rstrip(".") + "."
 
 
 class ImageError(InputError):

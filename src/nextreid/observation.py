@@ -1,6 +1,7 @@
 """One sighting of an object: one image per modality, and what is known of it."""
 
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -21,16 +22,29 @@ class Sentence:
     """One sentence of a caption, about one attribute group.
 
     Attributes:
-        group: name of the attribute group (a semantic expert's subject).
+        group: name of the attribute group (a semantic expert's subject); `NextReID.groups` lists a model's.
         text: the sentence.
         confidence: 0..1, or None where unknown.
         evidence: modalities whose images made it. It is used only where all of them are present.
+
+    Raises:
+        InputError: a group or text that is no text, or modalities that are not a set of names.
     """
 
     group: str
     text: str
     confidence: float | None = None
     evidence: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Check the types: a wrong one would surface deep in the tokenizer."""
+        for name in ("group", "text"):
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                raise InputError(f"Sentence: {name}={reprlib.repr(value)}", allowed="text")
+        if isinstance(self.evidence, str):
+            raise InputError(f"Sentence: evidence={self.evidence!r}", allowed='a set of names, e.g. {"rgb"}')
+        object.__setattr__(self, "evidence", frozenset(self.evidence))
 
 
 @dataclass(frozen=True, init=False)
@@ -49,7 +63,7 @@ class Observation:
 
     Raises:
         InputError: no image at all, a bad modality name, a value that is no image, a box for an
-            absent modality.
+            absent modality, a caption that is no `Sentence`.
     """
 
     images: Mapping[str, ImageLike]
@@ -73,7 +87,7 @@ class Observation:
         time: str | None = None,
         view: str | None = None,
         kind: str | None = None,
-        captions: tuple[Sentence, ...] = (),
+        captions: Iterable[Sentence] = (),
         boxes: Mapping[str, Box] | None = None,
         images: Mapping[str, ImageLike] | None = None,
         **modalities: ImageLike,
@@ -83,7 +97,7 @@ class Observation:
         for name, image in kept.items():
             if not _is_image(image):
                 raise InputError(
-                    f"Observation {id!r}: {name}={image!r} is not an image",
+                    f"Observation {id!r}: {name}={reprlib.repr(image)} is not an image",
                     allowed="a path, a PIL image, an array or a tensor under a modality's name; or "
                     "one of id, identity, camera, scene, time, view, kind, captions, boxes, images",
                 )
@@ -92,6 +106,13 @@ class Observation:
         for name in boxes or {}:
             if name not in kept:
                 raise InputError(f"Observation {id!r} has a box for {name!r} but no image of it")
+        sentences = (captions,) if isinstance(captions, str | Sentence) else tuple(captions)
+        for sentence in sentences:
+            if not isinstance(sentence, Sentence):
+                raise InputError(
+                    f"Observation {id!r}: the caption {reprlib.repr(sentence)} is not a Sentence",
+                    allowed="captions=[Sentence(group, text), ...]; NextReID.groups lists the groups",
+                )
         values = {
             "images": MappingProxyType(kept),
             "boxes": MappingProxyType(dict(boxes or {})),
@@ -102,7 +123,7 @@ class Observation:
             "time": time,
             "view": view,
             "kind": kind,
-            "captions": tuple(captions),
+            "captions": sentences,
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)

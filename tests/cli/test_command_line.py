@@ -12,6 +12,7 @@ import pytest
 from nextreid.cli import main as command
 from nextreid.cli.main import main, verbs
 from nextreid.cli.terminal import Terminal
+from nextreid.cli.writing import check_out
 from nextreid.errors import CheckFailedError, InputError, MissingExtraError
 
 
@@ -60,6 +61,8 @@ def test_train_help_lists_every_option_with_its_origin(capsys) -> None:
         main(["train", "--help"])
     out = capsys.readouterr().out
     assert "--train.epochs 50" in out
+    assert "--model.tmse true" in out
+    assert re.search(r"--model\.backbone \S+\n +hub id", out)  # too long for its column
     assert "default from: DeMo" in out
 
 
@@ -68,7 +71,15 @@ def test_train_help_lists_every_option_with_its_origin(capsys) -> None:
     [
         (("data", "check", "nowhere"), "nowhere"),
         (("data", "check", "nowhere", "--layut", "x"), "nearest is --layout"),
+        (("snth",), "'snth'"),
+        (("synth",), "see `nextreid synth --help`"),
+        (("synth", "w", "--size", "3"), "HEIGHTxWIDTH"),
+        (("data", "chek"), "'chek'"),
         (("embed", "--model", "m", "--data", "d", "--out", "e.txt"), ".npz"),
+        (("embed", "--model", "m", "--data", "d", "--out", "e.npz"), "no model folder m"),
+        (("embed", "--model", "m", "--data", "d", "--out", "e.npz", "--batch-size", "0"), "1 or more"),
+        (("evaluate", "--model", "m", "--data", "d", "--out", "r.json", "--bootstrap", "-5"), "0 or more"),
+        (("evaluate", "--model", "m", "--data", "d", "--out", "r.json"), "no model folder m"),
         (("evaluate", "--model", "m", "--data", "d", "--out", "r.txt"), ".json"),
         (("train", "--out", "r"), "--data"),
         (("train", "--out", "r", "--data", "d", "--trian.epochs", "3"), "nearest is train.epochs"),
@@ -124,6 +135,8 @@ def test_json_is_alone_on_stdout(capsys) -> None:
     assert json.loads(capsys.readouterr().out)["layouts"][0]["name"] == "rgbnt201"
     assert main(["data", "check", "nowhere", "--json"]) == 2
     assert "nowhere" in json.loads(capsys.readouterr().out)["error"]["message"]
+    assert main(["data", "check", "nowhere", "--protocol", "nosuch", "--json"]) == 2
+    assert "nosuch" in json.loads(capsys.readouterr().out)["error"]["message"]
 
 
 def test_only_the_first_of_several_processes_speaks(capsys, monkeypatch) -> None:
@@ -164,3 +177,38 @@ def test_bars_can_be_nested() -> None:
         outer.advance()
     assert "outer" in stream.getvalue()
     assert "loss 1.0" in stream.getvalue()
+
+
+def test_a_place_where_nothing_can_be_written_is_named_before_the_work(tmp_path) -> None:
+    check_out(tmp_path / "new" / "deep" / "r.json", suffixes=(".json",))
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(InputError, match=r"nothing can be written in .*file"):
+        check_out(tmp_path / "file" / "r.json", suffixes=(".json",))
+    with pytest.raises(InputError, match="is a folder"):
+        check_out(tmp_path / "folder.json", suffixes=(".json",))
+    with pytest.raises(InputError, match=r"ending in \.npz or \.safetensors"):
+        check_out(tmp_path / "e.csv", suffixes=(".npz", ".safetensors"))
+
+
+def test_a_list_that_is_cut_off_keeps_its_dots() -> None:
+    assert str(InputError("it holds a, b ...", allowed="c.", do="d")) == (
+        "it holds a, b ... Allowed: c. What to do: d."
+    )
+
+
+def test_an_interrupted_training_says_how_to_go_on(tmp_path, monkeypatch, capsys) -> None:
+    from nextreid.cli import train
+
+    def stop(*args, **keywords):
+        checkpoints = tmp_path / "a run" / "checkpoints"
+        checkpoints.mkdir(parents=True)
+        (checkpoints / "last.ckpt").write_text("")
+        raise KeyboardInterrupt
+
+    (tmp_path / "t.csv").write_text("observation,rgb\na,a.png\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train, "train", stop)
+    assert main(["train", "--data", "t.csv", "--out", "a run", "--quiet"]) == 130
+    assert "nextreid train --out 'a run' --resume" in capsys.readouterr().err

@@ -106,3 +106,38 @@ def test_nothing_to_embed_and_no_such_device_are_errors(reid):
         reid.embed([])
     with pytest.raises(InputError, match="auto, cpu, cuda, mps"):
         choose_device("tpu")
+
+
+def test_any_iterable_of_observations_is_taken_and_nothing_else(reid):
+    observations = [Observation(rgb=pixels(i)) for i in range(3)]
+    whole = reid.embed(observations).vectors
+    np.testing.assert_array_equal(whole, reid.embed(o for o in observations).vectors)
+    for wrong in (observations[0], "photo.png", {"rgb": "photo.png"}):
+        with pytest.raises(InputError, match="is not a list of observations"):
+            reid.embed(wrong)
+    with pytest.raises(InputError, match="Number 1 of the observations is of type str"):
+        reid.embed([observations[0], "photo.png"])
+
+
+def test_what_is_no_image_or_no_caption_is_an_error_that_stays_short():
+    with pytest.raises(InputError, match="is not an image") as caught:
+        Observation(rgb=b"x" * 10_000)
+    assert len(str(caught.value)) < 500
+    for wrong in ("a man", ["a man"], [("who", "a man")]):
+        with pytest.raises(InputError, match="is not a Sentence"):
+            Observation(rgb=pixels(0), captions=wrong)
+    for wrong in ({"text": None}, {"group": 3}, {"evidence": "rgb"}):
+        with pytest.raises(InputError, match="Sentence: "):
+            Sentence(**({"group": "who", "text": "a man"} | wrong))
+    assert Sentence("who", "a man", evidence={"rgb"}).evidence == frozenset({"rgb"})
+    sentence = Sentence("who", "a man")
+    assert Observation(rgb=pixels(0), captions=sentence).captions == (sentence,)
+
+
+def test_a_run_is_told_from_its_model_folder(tmp_path):
+    (tmp_path / "run" / "model").mkdir(parents=True)
+    (tmp_path / "run" / "model" / "config.json").write_text("{}")
+    with pytest.raises(InputError, match=r"is a run.*give .*model"):
+        NextReID.from_pretrained(tmp_path / "run")
+    with pytest.raises(InputError, match="no model folder"):
+        NextReID.from_pretrained(tmp_path / "nosuch")

@@ -13,6 +13,7 @@ from nextreid.training.checkpoint import (
     save_checkpoint,
 )
 from nextreid.training.metrics import MetricsFile, TensorBoard, read_metrics
+from nextreid.training.run import check_run_folder, has_checkpoint, open_run
 
 
 def checkpoint(step=3):
@@ -115,3 +116,22 @@ def test_tensorboard_writes_events(tmp_path):
     board.sync()
     board.close()
     assert any(path.name.startswith("events.out") for path in tmp_path.iterdir())
+
+
+def test_a_run_that_never_began_may_begin_again(tmp_path):
+    run = tmp_path / "run"
+    assert open_run(run, resume=False, settings={}, config_text="seed: 0\n") is None
+    assert open_run(run, resume=False, settings={}, config_text="seed: 1\n") is None
+    assert (run / "config.yaml").read_text() == "seed: 1\n"
+    assert not has_checkpoint(run)
+    (run / "checkpoints" / "last.ckpt").write_text("")
+    assert has_checkpoint(run)
+    with pytest.raises(InputError, match="exists"):
+        check_run_folder(run, resume=False)
+    only = tmp_path / "only"
+    only.mkdir()
+    (only / "config.yaml").write_text("of the user's")
+    with pytest.raises(InputError, match="exists"):
+        check_run_folder(only, resume=False)
+    with pytest.raises(InputError, match="no run to resume"):
+        check_run_folder(tmp_path / "none", resume=True)

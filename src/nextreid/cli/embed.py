@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from nextreid.cli.reading import Opened, open_data
 from nextreid.cli.terminal import Terminal
-from nextreid.cli.verb import Verb
+from nextreid.cli.verb import Verb, whole_number
+from nextreid.cli.writing import check_out
 from nextreid.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="auto: published files beside the data, but none from a synthetic world's truth (default: auto)",
     )
-    parser.add_argument("--batch-size", type=int, default=64, help="observations at a time (default: 64)")
+    parser.add_argument(
+        "--batch-size", type=whole_number(1), default=64, help="observations at a time (default: 64)"
+    )
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="default: fp32")
 
 
@@ -70,8 +73,6 @@ def load(args: argparse.Namespace, opened: Opened) -> Loaded:
     from nextreid.build import captions_of
     from nextreid.embedding.embedder import NextReID
 
-    if not (args.model / "config.json").is_file() and (args.model / "model" / "config.json").is_file():
-        raise InputError(f"{args.model} is a run, not a model folder", do=f"give {args.model / 'model'}")
     reader = NextReID.from_pretrained(args.model, device=args.device)
     schema = Schema.from_dict(reader.pretrained.architecture.schema)
     captions = captions_of(opened.manifest, args.captions, schema, truth=False)
@@ -159,11 +160,11 @@ def restrict(manifest: "Manifest", shown: tuple[str, ...], terminal: Terminal) -
 
 
 def _run(args: argparse.Namespace, terminal: Terminal) -> int:
-    from nextreid.embedding.embedder import each_subset
+    from nextreid.embedding.embedder import check_model_folder, each_subset
     from nextreid.model.pretrained import weights_sha256
 
-    if args.out.suffix not in (".npz", ".safetensors"):
-        raise InputError(f"option --out: {args.out}", allowed="a file ending in .npz or .safetensors")
+    check_out(args.out, suffixes=(".npz", ".safetensors"))
+    check_model_folder(args.model)
     split = None if args.split == "all" else args.split
     opened = open_data(args.data, layout=args.layout, on_error=args.on_error, split=split, terminal=terminal)
     loaded = load(args, opened)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from nextreid.cli.embed import add_model_options, embed_rows, load, say_what_runs
 from nextreid.cli.reading import Opened, open_data
 from nextreid.cli.terminal import Terminal
-from nextreid.cli.verb import Verb
+from nextreid.cli.verb import Verb, whole_number
+from nextreid.cli.writing import check_out
 from nextreid.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +39,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="missing: every proper subset of the modalities, the others absent in query and gallery",
     )
-    parser.add_argument("--bootstrap", type=int, default=1000, help="resamples for intervals (default: 1000)")
+    parser.add_argument(
+        "--bootstrap",
+        type=whole_number(0),
+        default=1000,
+        help="resamples for intervals; 0: none (default: 1000)",
+    )
     parser.add_argument(
         "--branches", action="store_true", help="also score each branch of the embedding alone"
     )
@@ -80,14 +86,16 @@ def selection_of(model: Path | None) -> str:
 
 
 def _run(args: argparse.Namespace, terminal: Terminal) -> int:
+    from nextreid.embedding.embedder import check_model_folder
     from nextreid.evaluation.evaluate import evaluate_branches, evaluate_embeddings
     from nextreid.evaluation.protocols import protocol_named
     from nextreid.evaluation.provenance import Source
     from nextreid.evaluation.report import gains_table, metrics_table, results_document, write_results
     from nextreid.evaluation.scenarios import missing_modalities
 
-    if args.out.suffix != ".json":
-        raise InputError(f"option --out: {args.out}", allowed="a file ending in .json")
+    check_out(args.out, suffixes=(".json",))
+    if args.model:
+        check_model_folder(args.model)
     opened = open_data(args.data, layout=args.layout, on_error=args.on_error, split="test", terminal=terminal)
     manifest = opened.manifest
     protocol = protocol_named(protocol_for(manifest, args.protocol))

@@ -12,10 +12,11 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb, add_common_options
-from nextreid.errors import NextReidError
+from nextreid.errors import InputError, NextReidError
 from nextreid.version import __version__
 
 VERB_FILES = ("data", "synth", "train", "embed", "evaluate", "quickstart")
@@ -32,7 +33,19 @@ class _Shown(argparse.HelpFormatter):
         return "\n".join(indent + line for line in text.splitlines())
 
 
-class _VerbParser(argparse.ArgumentParser):
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are the project's own: one block, and JSON where that was asked for."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the error that argparse would print.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(message, do=f"see `{self.prog} --help`")
+
+
+class _VerbParser(_Parser):
     """A parser whose help ends with a verb's details, made only when asked for."""
 
     verb: Verb | None = None
@@ -56,7 +69,7 @@ def verbs() -> tuple[Verb, ...]:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="nextreid",
         description="Multi-modal object re-identification with NEXT: data, training, evaluation, embedding.",
         epilog="first steps:\n  nextreid quickstart\n  nextreid VERB --help",
@@ -137,8 +150,6 @@ def _is_main_process() -> bool:
 
 def _unknown_option(word: str, verb: Verb) -> NextReidError:
     import difflib
-
-    from nextreid.errors import InputError
 
     parser = argparse.ArgumentParser(add_help=False)
     verb.add_options(parser)

@@ -71,11 +71,15 @@ def open_data(
     ]
     if found.skipped:
         terminal.warn(
-            f"Left out {found.images} unreadable images; of {len(found.observations)} observations "
-            "nothing was left:"
+            f"Left out: {_count(found.images, 'unreadable image')}, and "
+            f"{_count(len(found.observations), 'observation')} without any other:"
         )
         for entry in found.skipped[:SHOWN]:
             terminal.warn(f"  {entry.observation} {entry.modality}: {entry.reason}")
         if found.images > SHOWN:
             terminal.warn(f"  ... and {found.images - SHOWN} more (--json lists all)")
     return Opened(manifest.keep(rows), found.skipped)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -12,6 +12,9 @@ T = TypeVar("T")
 
 FOLDER = Path(__file__).parent / "configs"
 
+COLUMN = 44
+"""Where the meaning of an option begins in the help."""
+
 
 def recipe_names() -> tuple[str, ...]:
     """Return the names of the shipped recipes for training, sorted."""
@@ -58,14 +61,23 @@ def configured(
     return resolve(tree, [*settings, *more, *read_options(tokens)], options=options)
 
 
-def options_help(tree: Any) -> str:
-    """List every option of a tree with its default, its meaning and where the default comes from."""
+def options_help(tree: Any, *, where: str = "") -> str:
+    """List every option of a tree with its default, its meaning and where the default comes from.
+
+    Args:
+        tree: the tree of dataclasses.
+        where: where else they can be given, for the headline.
+    """
     types = leaf_types(tree)
-    lines = ["options of the configuration (also in YAML, see --config):"]
+    lines = [f"options of the configuration{where}:"]
     for key, field in _fields(tree, ""):
         shown = "all" if field.default == () else _written(field.default)
-        lines.append(f"  --{key} {shown}".ljust(44) + f"{field.metadata['help']}")
-        lines.append(" " * 44 + f"{describe(types[key])}; default from: {field.metadata['origin']}")
+        option = f"  --{key} {shown}"
+        if len(option) >= COLUMN:  # too long for its column: the meaning begins on the next line
+            lines.append(option)
+            option = ""
+        lines.append(option.ljust(COLUMN) + f"{field.metadata['help']}")
+        lines.append(" " * COLUMN + f"{describe(types[key])}; default from: {field.metadata['origin']}")
     return "\n".join(lines)
 
 
@@ -80,4 +92,6 @@ def _fields(tree: Any, prefix: str) -> Iterable[tuple[str, dataclasses.Field[Any
 def _written(value: object) -> str:
     if isinstance(value, tuple):
         return ("x" if len(value) == 2 else ",").join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()  # as it is typed
     return "none" if value is None else str(value) if value != "" else '""'

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -136,12 +137,15 @@ def _say(job: "TrainingJob", config: Config, terminal: Terminal, device: str) ->
 
 def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.cli.reading import open_data
+    from nextreid.training.run import check_run_folder
 
     config = _config(args)
+    if not terminal.silent:  # the first of several processes has begun the run when the others come here
+        check_run_folder(args.out, resume=args.resume)
     opened = open_data(
         config.data.path, layout=config.data.layout, on_error=args.on_error, split="train", terminal=terminal
     )
-    with _remarks_of_the_library(terminal):
+    with _remarks_of_the_library(terminal), _a_way_on(args.out, terminal):
         trained = train(
             config,
             opened.manifest,
@@ -223,6 +227,19 @@ def _remarks_of_the_library(terminal: Terminal) -> Iterator[None]:
         logger.setLevel(before)
 
 
+@contextmanager
+def _a_way_on(out: Path, terminal: Terminal) -> Iterator[None]:
+    """Say, when the training is interrupted, how to go on with it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from nextreid.training.run import has_checkpoint
+
+        if has_checkpoint(out):
+            terminal.warn(f"To go on: nextreid train --out {shlex.quote(str(out))} --resume")
+        raise
+
+
 VERBS = (
     Verb(
         name="train",
@@ -231,6 +248,6 @@ VERBS = (
         add_options=_add_options,
         run=_run,
         settings=True,
-        details=lambda: options_help(Config),
+        details=lambda: options_help(Config, where=" (also in YAML, see --config)"),
     ),
 )

@@ -61,6 +61,17 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def whole_number(least: int) -> Callable[[str], int]:
+    """Return the reader of an option that takes a whole number from `least` on."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r}; allowed: a whole number, {least} or more")
+        return int(text)
+
+    return read
+
+
 def _workers(text: str) -> int:
     if not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes; allowed: 0, 1, 2 ...")

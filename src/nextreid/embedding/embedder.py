@@ -1,6 +1,6 @@
 """NextReID: a trained model that turns observations into vectors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import combinations
@@ -75,6 +75,7 @@ class NextReID:
         Raises:
             InputError: not a model folder, a damaged one, or no such device.
         """
+        check_model_folder(Path(folder))
         return cls(load_model(folder), device=device)
 
     def save_pretrained(self, folder: str | Path) -> Path:
@@ -84,7 +85,7 @@ class NextReID:
     @torch.inference_mode()
     def embed(
         self,
-        observations: Sequence[Observation],
+        observations: Iterable[Observation],
         *,
         batch_size: int = 64,
         captions: bool = True,
@@ -113,6 +114,7 @@ class NextReID:
             InputError: no observation, an id given twice, or a subset the observations do not have.
             ImageError: an image that cannot be read.
         """
+        observations = _listed(observations)
         widths = self.model.widths
         rows: list[np.ndarray] = []
         parts: dict[str, list[np.ndarray]] = {"+".join(s): [] for s in subsets}
@@ -133,9 +135,10 @@ class NextReID:
 
     @torch.inference_mode()
     def embed_for_words(
-        self, observations: Sequence[Observation], *, batch_size: int = 64, progress: Progress | None = None
+        self, observations: Iterable[Observation], *, batch_size: int = 64, progress: Progress | None = None
     ) -> Embeddings:
         """Turn observations into vectors of the joint space, to be compared with `embed_words`."""
+        observations = _listed(observations)
         batches = self._batches(observations, batch_size, False, progress, None)
         rows = [_numpy(self.model(batch).text_vector) for _, batch in batches]
         return Embeddings(observation=_ids(observations), vectors=np.concatenate(rows))
@@ -200,6 +203,32 @@ class NextReID:
         prompts = tuple(self._prompts(o.captions, frozenset(o.modalities) & subset, captions) for o in part)
         output = self.model.describe(restricted(tokens, keep), replace(batch, prompts=prompts))
         return _numpy(output.embedding() * some[:, None])
+
+
+def check_model_folder(folder: Path) -> None:
+    """Tell a missing folder, or a run, from a model folder, before anything is loaded.
+
+    Raises:
+        InputError: there is no such folder, or it is the run around one.
+    """
+    if not folder.is_dir():
+        raise InputError(f"There is no model folder {folder}", allowed="RUN/model, as training writes it")
+    if not (folder / "config.json").is_file() and (folder / "model" / "config.json").is_file():
+        raise InputError(f"{folder} is a run, not a model folder", do=f"give {folder / 'model'}")
+
+
+def _listed(observations: Iterable[Observation]) -> list[Observation]:
+    example = 'a list such as [Observation(rgb="photo.png")]'
+    if isinstance(observations, Observation | str | Path | Mapping):
+        raise InputError(f"{type(observations).__name__} is not a list of observations", allowed=example)
+    listed = list(observations)
+    for number, observation in enumerate(listed):
+        if not isinstance(observation, Observation):
+            raise InputError(
+                f"Number {number} of the observations is of type {type(observation).__name__}",
+                allowed=example,
+            )
+    return listed
 
 
 def _ids(observations: Sequence[Observation]) -> np.ndarray:

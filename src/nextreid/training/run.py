@@ -26,6 +26,7 @@ from nextreid.training.optim import OptimSettings
 
 MODEL, CHECKPOINTS, METRICS, TENSORBOARD = "model", "checkpoints", "metrics.csv", "tensorboard"
 CONFIG, RECORD = "config.yaml", "training.json"
+LAST = "last.ckpt"
 
 
 @dataclass(frozen=True)
@@ -65,18 +66,10 @@ def open_run(
         InputError: the folder is in use and `resume` is off; `resume` is on and there is no run; the
             options differ from those the run began with.
     """
-    last = run / CHECKPOINTS / "last.ckpt"
+    last = run / CHECKPOINTS / LAST
     if not main:
         return load_checkpoint(last) if resume and last.exists() else None
-    filled = run.exists() and (not run.is_dir() or any(run.iterdir()))
-    if filled and not resume:
-        raise InputError(
-            f"{run} exists",
-            allowed="a new or empty folder",
-            do="add --resume to go on with it, or name another",
-        )
-    if resume and not filled:
-        raise InputError(f"{run} has no run to resume", do="leave --resume out to start one")
+    check_run_folder(run, resume=resume)
     (run / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
     for leftover in (*run.glob(".*.part*"), *(run / CHECKPOINTS).glob(".*.part*")):
         # of a process that was killed while writing
@@ -89,6 +82,38 @@ def open_run(
     checkpoint = load_checkpoint(last)
     check_settings(checkpoint.settings, settings, run)
     return checkpoint
+
+
+def check_run_folder(run: Path, *, resume: bool) -> None:
+    """Check that a run can begin, or go on, in a folder.
+
+    A run that ended before its first step (an image that cannot be read, say) left nothing to lose: its
+    folder counts as empty.
+
+    Raises:
+        InputError: the folder is in use and `resume` is off; `resume` is on and there is no run.
+    """
+    filled = run.exists() and (not run.is_dir() or any(run.iterdir()))
+    if filled and not resume and not _never_began(run):
+        raise InputError(
+            f"{run} exists",
+            allowed="a new or empty folder",
+            do="add --resume to go on with it, or name another",
+        )
+    if resume and not filled:
+        raise InputError(f"{run} has no run to resume", do="leave --resume out to start one")
+
+
+def has_checkpoint(run: Path) -> bool:
+    """Tell whether a run can be gone on with after what it has done."""
+    return (run / CHECKPOINTS / LAST).is_file()
+
+
+def _never_began(run: Path) -> bool:
+    """Tell whether a folder holds exactly what `open_run` makes: config.yaml and an empty checkpoints/."""
+    checkpoints = run / CHECKPOINTS
+    names = {entry.name for entry in run.iterdir()} if run.is_dir() else set()
+    return names in ({CHECKPOINTS}, {CHECKPOINTS, CONFIG}) and not any(checkpoints.iterdir())
 
 
 def run_settings(
@@ -137,7 +162,7 @@ def finish(
     """
     checkpoints = run / CHECKPOINTS
     if best is None:
-        link_checkpoint(checkpoints / "last.ckpt", checkpoints / "best.ckpt")
+        link_checkpoint(checkpoints / LAST, checkpoints / "best.ckpt")
     else:
         module.load_state_dict(load_checkpoint(checkpoints / "best.ckpt").weights)
     module.eval()

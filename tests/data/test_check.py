@@ -289,3 +289,19 @@ def test_one_file_cut_by_different_boxes_is_no_duplicate(tmp_path: Path) -> None
     assert "modality nir" in finding.message
     assert "modality tir" in finding.message
     assert "modality rgb" not in finding.message
+
+
+def test_a_slip_in_a_column_name_is_named(data: Path) -> None:
+    manifest = edit(data, "identity,camera,split,rgb", "identiy,kamera,spilt,rbg")
+    findings = found(manifest, "doubtful-column")
+    assert [finding.severity for finding in findings] == ["warning"] * 4
+    for finding, near in zip(findings, ("identity", "camera", "split", "rgb"), strict=True):
+        assert f"nearest known one is {near!r}" in finding.message
+
+
+def test_columns_and_modalities_of_ones_own_are_not_doubted(data: Path) -> None:
+    manifest = edit(data, "observation,identity,camera,split,rgb", "observation,identity,cameras,weather,ir")
+    assert [finding.message for finding in found(manifest, "doubtful-column")] == [
+        "The column 'cameras' is kept, but means nothing; the nearest known one is 'camera'"
+    ]
+    assert not found(edit(data, "cameras,weather,ir", "camera,cameras,rgb"), "doubtful-column")

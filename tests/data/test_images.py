@@ -231,3 +231,17 @@ def test_transform_travels() -> None:
     for bad in ({"size": (0, 2)}, {"size": (2, 2), "std": (0, 1, 1)}, {"size": (2, 2), "interpolation": "x"}):
         with pytest.raises(InputError):
             ImageTransform(**bad)
+
+
+def test_a_path_that_leads_nowhere_says_from_where(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="relative paths start at the manifest's folder"):
+        read_image(tmp_path / "no.png")
+    with pytest.raises(ImageError, match="starts at the working folder"):
+        read_image("no.png")
+    with pytest.raises(ImageError, match="forward slashes"):
+        read_image(tmp_path / "img\\no.png")
+
+
+def test_the_shape_of_a_tensor_is_said_as_tensors_are(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"\(C,H,W\)"):
+        read_image(torch.zeros(1, 3, 8, 8))

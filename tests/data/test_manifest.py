@@ -240,3 +240,9 @@ def test_real_samples() -> None:
     assert "camera" in manifest.missing_columns
     assert all(path.is_file() for row in manifest.rows for path in row.paths.values())
     assert manifest.rows[0].extra == {"group": "person1", "role": "query"}
+
+
+def test_a_table_of_another_name_is_pointed_out(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("observation,rgb\na,a.png\n")
+    with pytest.raises(InputError, match=r"give .*mine\.csv"):
+        load_manifest(tmp_path)

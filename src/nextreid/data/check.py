@@ -8,17 +8,23 @@ A `note` states a property that decides what can be done: identities with one ca
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 from nextreid.data.findings import SEVERITIES, Finding, Report, SplitCounts
 from nextreid.data.layouts import LAYOUTS
 from nextreid.data.readable import ImageProbe, probe_images
-from nextreid.data.rows import Manifest
+from nextreid.data.rows import FACTS, RESERVED, Manifest
 from nextreid.errors import InputError
+from nextreid.modality import NIR, RGB, TIR
 from nextreid.progress import Progress
 
 PROTOCOL_COLUMN: dict[str, str | None] = {"cross-camera": "camera", "cross-scene": "scene", "none": None}
 """Protocol -> the column that a query and its match must differ in."""
+
+
+NEAR = 0.75
+"""Likeness of two column names from which one may be a slip for the other (ours: `spilt` is 0.8)."""
 
 
 def check_manifest(
@@ -45,6 +51,7 @@ def check_manifest(
         raise InputError(f"{protocol!r} is not a protocol", allowed=", ".join(PROTOCOL_COLUMN))
     probes = tuple(probe_images(manifest, workers=workers, progress=progress))
     findings = [
+        *_columns(manifest),
         *_images(probes),
         *_duplicates(probes),
         *_unpaired(manifest),
@@ -82,6 +89,29 @@ def _counts(manifest: Manifest, split: str) -> SplitCounts:
         cameras=len(part.cameras),
         queries=sum(row.is_query for row in part.rows),
         gallery=sum(row.is_gallery for row in part.rows),
+    )
+
+
+def _columns(manifest: Manifest) -> Iterator[Finding]:
+    """Find columns of the user's own whose names are nearly those that mean something."""
+    used = {name for name in FACTS if any(getattr(row, name) is not None for row in manifest.rows)}
+    used |= {"observation", *manifest.modalities}
+    unused = [name for name in RESERVED if name not in used]
+    for name in dict.fromkeys(name for row in manifest.rows for name in row.extra):
+        for near in get_close_matches(name.lower(), unused, n=1, cutoff=NEAR):
+            yield _doubtful(name, near, "kept, but means nothing")
+    for name in manifest.modalities:
+        for near in {RGB, NIR, TIR} - used:
+            if sorted(near) == sorted(name):  # letters in another order; `ir` beside `nir` is no slip
+                yield _doubtful(name, near, "a modality of its own")
+
+
+def _doubtful(name: str, near: str, what: str) -> Finding:
+    return Finding(
+        "warning",
+        "doubtful-column",
+        f"The column {name!r} is {what}; the nearest known one is {near!r}",
+        "rename the column, if that was meant",
     )
 
 

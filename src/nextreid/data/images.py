@@ -88,7 +88,7 @@ def _from_file(path: Path, box: Box | None, where: str) -> np.ndarray:
     except FileNotFoundError as error:
         raise ImageError(
             f"{named} does not exist",
-            do="correct the path (relative paths start at the manifest's folder), or empty the cell",
+            do=_mend_path(path),
         ) from error
     except IsADirectoryError as error:
         raise ImageError(f"{named} is a folder, not an image file") from error
@@ -138,13 +138,20 @@ def _from_pil(image: Image.Image, box: Box | None, named: str) -> np.ndarray:
 def _from_tensor(tensor: Any, box: Box | None, named: str) -> np.ndarray:
     tensor = tensor.detach().cpu()
     array = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[0] not in (1, 3, 4)):
+        raise ImageError(f"{named} of shape {array.shape}", allowed="(H,W), or (C,H,W) with C = 1, 3 or 4")
     if array.ndim == 3:
-        if array.shape[0] not in (1, 3, 4):
-            raise ImageError(
-                f"{named} of shape {array.shape}", allowed="(H,W), or (C,H,W) with C = 1, 3 or 4"
-            )
         array = array.transpose(1, 2, 0)
     return _from_array(array, box, named)
+
+
+def _mend_path(path: Path) -> str:
+    """Return what to do about a path that leads nowhere; a manifest's paths are absolute here."""
+    if "\\" in str(path) and os.sep == "/":
+        return "write the path with forward slashes"
+    if path.is_absolute():
+        return "correct the path (relative paths start at the manifest's folder), or empty the cell"
+    return f"correct the path; it starts at the working folder, {Path.cwd()}"
 
 
 def _from_array(array: np.ndarray, box: Box | None, named: str) -> np.ndarray:

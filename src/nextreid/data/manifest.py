@@ -53,12 +53,15 @@ def load_manifest(
     if found is None:
         inside = recognised_inside(path)
         entries = sorted(entry.name for entry in path.iterdir())
+        table = next((path / name for name in entries if name.lower().endswith(SUFFIXES)), None)
         shown = ", ".join(entries[:12]) + (" ..." if len(entries) > 12 else "") or "nothing"
         raise InputError(
             f"{path} is not a data set; it holds {shown}",
             allowed="manifest.csv or manifest.parquet, or the folders of a benchmark: "
             + "; ".join(f"{name}: {value.summary}" for name, value in sorted(LAYOUTS.items())),
-            do=f"give {inside}" if inside else "name the layout with --layout, or write a manifest",
+            do=f"give {inside or table}"
+            if inside or table
+            else "name the layout with --layout, or write a manifest",
         )
     return read_layout(path, LAYOUTS[found])
 

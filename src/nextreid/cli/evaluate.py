@@ -45,9 +45,6 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         default=1000,
         help="resamples for intervals; 0: none (default: 1000)",
     )
-    parser.add_argument(
-        "--branches", action="store_true", help="also score each branch of the embedding alone"
-    )
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="results.json to write")
 
 

@@ -74,6 +74,11 @@ def test_spreadsheet_habits(tmp_path: Path) -> None:
     )
     manifest = load_manifest(tmp_path / "m.csv")
     assert [(row.index, row.observation) for row in manifest.rows] == [(2, "a"), (4, "b\nb"), (6, "c")]
+    (tmp_path / "n.csv").write_text("observation,rgb,,\na,a.png,,\n,,,\nb,b.png,,\n,,,\n")  # unnamed, empty
+    assert [(row.index, row.observation) for row in load_manifest(tmp_path / "n.csv").rows] == [
+        (2, "a"),
+        (4, "b"),
+    ]
 
 
 HEAD = "observation,identity,split,is_query,time,rgb,tir,rgb_box\n"
@@ -91,7 +96,8 @@ FAULTS = [
     (HEAD + "a,1,test,,,a.png,,\n\nb,1,test,,,b.png\n", "row 4 has 6 cells, the header has 8"),
     (HEAD + "a,1,test,,,a.png,,\n,1,test,,,b.png,,\n", "row 3: no observation id"),
     (HEAD + "a,1,test,,,a.png,,\nb,1,test,,,,,\n", "row 3: the observation 'b' has no image.*rgb, tir"),
-    (HEAD + ",,,,,,,\n", "row 2: no observation id"),
+    (HEAD + ",,,,,,,\n", "lists no observation"),
+    ("observation,rgb,,\na,b.png,,c\n", "row 2 has a cell in a column without a name"),
     (
         HEAD + "a,1,,,,a.png,,\nb,1,,,,b.png,,\na,2,,,,c.png,,\n",
         "rows 2 and 4: the observation 'a' is listed twice",

@@ -97,11 +97,15 @@ def _csv(path: Path, content: bytes) -> tuple[list[str], Cells]:
                     f"{path}, row {begins} has {len(record)} cells, the header has {len(header)} columns",
                     do="put cells that hold a comma in quotes",
                 )
-            values = {name: cell.strip() for name, cell in zip(header, record, strict=True)}
-            cells.append((begins, {name: cell for name, cell in values.items() if cell}))
+            values = [(name, cell.strip()) for name, cell in zip(header, record, strict=True)]
+            filled = [(name, cell) for name, cell in values if cell]
+            if any(not name for name, _ in filled):
+                raise InputError(f"{path}, row {begins} has a cell in a column without a name")
+            if filled:  # a spreadsheet leaves rows of nothing but commas
+                cells.append((begins, dict(filled)))
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: not CSV: {error}") from error
-    return header, cells
+    return [name for name in header if name], cells
 
 
 def _parquet(path: Path, content: bytes) -> tuple[list[str], Cells]:

@@ -67,7 +67,7 @@ def test_the_picture_shows_the_ranking(world, tmp_path, monkeypatch, which):
             assert not (entry.identity == query.identity and entry.camera == query.camera)
             right = entry.identity == query.identity
             assert cell.frame == (pictures.RIGHT if right else pictures.WRONG)
-            assert f"{ranking.top_distance[number, place]:.3f}" in cell.lines[1]
+            assert f"{ranking.top_distance[number, place]:.3g}" in cell.lines[1]
             assert f"id {entry.identity}" in cell.lines
             assert f"camera {entry.camera}" in cell.lines
         firsts = [place for place, cell in enumerate(cells[1:], 1) if cell.frame == pictures.RIGHT]

@@ -141,3 +141,18 @@ def test_a_run_is_told_from_its_model_folder(tmp_path):
         NextReID.from_pretrained(tmp_path / "run")
     with pytest.raises(InputError, match="no model folder"):
         NextReID.from_pretrained(tmp_path / "nosuch")
+
+
+def test_a_caption_of_an_unknown_group_is_an_error(reid):
+    told = (Sentence("nosuch", "a tall man", 0.9, frozenset({"rgb"})),)
+    with pytest.raises(InputError, match=r"nosuch.*clothing"):
+        reid.embed([Observation(rgb=pixels(1), captions=told)])
+
+
+def test_an_unknown_modality_retrieves(reid):
+    """The same pixels under an unknown name find themselves first among others."""
+    gallery = reid.embed([Observation(depth=pixels(i)) for i in range(8)]).vectors
+    queries = reid.embed(
+        [Observation(depth=np.clip(pixels(i).astype(int) + 3, 0, 255).astype(np.uint8)) for i in range(8)]
+    ).vectors
+    assert (queries @ gallery.T).argmax(axis=1).tolist() == list(range(8))

@@ -65,7 +65,9 @@ class NextReID:
         self.model = pretrained.model.to(self.device).eval()
         a = pretrained.architecture
         self.modalities = a.modalities
-        self.groups = tuple(group.name for group in Schema.from_dict(a.schema).identity_groups)
+        schema = Schema.from_dict(a.schema)
+        self.groups = tuple(group.name for group in schema.identity_groups)  # the experts' subjects
+        self._known_groups = frozenset(group.name for group in schema.groups)
         self.transform = ImageTransform(size=a.size, mean=a.mean, std=a.std)
 
     @classmethod
@@ -111,7 +113,8 @@ class NextReID:
             number where they have none.
 
         Raises:
-            InputError: no observation, an id given twice, or a subset the observations do not have.
+            InputError: no observation, an id given twice, a caption of an unknown group, or a subset the
+                observations do not have.
             ImageError: an image that cannot be read.
         """
         observations = _listed(observations)
@@ -186,6 +189,12 @@ class NextReID:
 
     def _prompts(self, sentences: Sequence[Sentence], present: frozenset[str], captions: bool) -> Prompts:
         """Return what the experts hear in evaluation: every usable sentence, or the generic prompts."""
+        strange = sorted({s.group for s in sentences} - self._known_groups)
+        if strange:
+            raise InputError(
+                f"A caption speaks of the attribute group {strange[0]!r}, which the model does not know",
+                allowed=", ".join(sorted(self._known_groups)),
+            )
         return select_prompts(sentences if captions else (), groups=self.groups, present=present)
 
     def _subset_rows(

@@ -1,0 +1,71 @@
+"""The quickstart's scores over seeds: the synthetic world, the start weights and every draw change.
+
+    python benchmarks/quickstart.py [--seeds 0 1]
+
+Runs `nextreid quickstart` once per seed in a temporary folder (some minutes each on two cores) and records
+what results.json says: mAP of the trained model, its untrained start, colour histograms, caption words of the
+truth, chance, each subset of the modalities, the paired bootstrap intervals, and the seconds of each stage.
+The last epoch is taken; no test score chooses anything. Written to benchmarks/results/quickstart.json.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from nextreid.cli.main import main as nextreid
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def summary(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures of one quickstart, fractions 0..1."""
+    rows = document["scenarios"]["missing"]["rows"]
+    return {
+        "seed": document["seed"],
+        "mAP": document["metrics"]["mAP"],
+        "mAP_ci": document["metrics"]["mAP_ci"],
+        "rank1": document["metrics"]["rank1"],
+        "chance_mAP": document["chance"]["mAP"],
+        "branches_mAP": {name: branch["mAP"] for name, branch in document["branches"].items()},
+        "controls_mAP": {name: c["metrics"]["mAP"] for name, c in document["controls"].items()},
+        "gain_over_controls_mAP": {name: c["gain"]["mAP"] for name, c in document["controls"].items()},
+        "shown_alone_mAP": {"+".join(row["shown"]): row["metrics"]["mAP"] for row in rows},
+        "with_captions_from_truth_mAP": document["with_captions_from_truth"]["metrics"]["mAP"],
+        "queries": document["queries"],
+        "selection": document["selection"],
+        "seconds": document["seconds"],
+    }
+
+
+def main() -> None:
+    """Run and record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    options = parser.parse_args()
+    runs = []
+    for seed in options.seeds:
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "quickstart"
+            if nextreid(["quickstart", "--out", str(out), "--seed", str(seed), "--quiet"]) != 0:
+                raise SystemExit(f"the quickstart with seed {seed} failed")
+            document = json.loads((out / "results.json").read_text())
+        runs.append(summary(document))
+        scores = [run["mAP"] for run in runs]
+        report = {
+            "command": f"python benchmarks/quickstart.py --seeds {' '.join(map(str, options.seeds))}",
+            "mAP_mean": statistics.mean(scores),
+            "mAP_spread": statistics.stdev(scores) if len(scores) > 1 else None,
+            "runs": runs,
+            "hardware": document["hardware"],
+            "versions": document["versions"],
+        }
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / "quickstart.json").write_text(json.dumps(report, indent=2) + "\n")
+        print(json.dumps(runs[-1], indent=2))
+
+
+if __name__ == "__main__":
+    main()

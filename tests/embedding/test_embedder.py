@@ -156,3 +156,10 @@ def test_an_unknown_modality_retrieves(reid):
         [Observation(depth=np.clip(pixels(i).astype(int) + 3, 0, 255).astype(np.uint8)) for i in range(8)]
     ).vectors
     assert (queries @ gallery.T).argmax(axis=1).tolist() == list(range(8))
+
+
+def test_both_print_in_one_line(reid):
+    assert repr(reid) == "NextReID(next, rgb+nir+tir, 64x32, on cpu)"
+    vectors = reid.embed([Observation(rgb=pixels(1))])
+    assert repr(vectors).startswith("Embeddings(1 x ")
+    assert len(repr(vectors)) < 100

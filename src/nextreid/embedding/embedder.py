@@ -70,6 +70,11 @@ class NextReID:
         self._known_groups = frozenset(group.name for group in schema.groups)
         self.transform = ImageTransform(size=a.size, mean=a.mean, std=a.std)
 
+    def __repr__(self) -> str:
+        """Say what it is."""
+        a = self.pretrained.architecture
+        return f"NextReID({a.name}, {'+'.join(a.modalities)}, {a.size[0]}x{a.size[1]}, on {self.device})"
+
     @classmethod
     def from_pretrained(cls, folder: str | Path, *, device: str = "auto") -> "NextReID":
         """Load a model folder, as training writes it to RUN/model.

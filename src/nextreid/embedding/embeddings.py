@@ -84,6 +84,11 @@ class Embeddings:
         """Count the observations."""
         return len(self.observation)
 
+    def __repr__(self) -> str:
+        """Say how many and how wide, not every number."""
+        subsets = f", subsets {', '.join(self.subsets)}" if self.subsets else ""
+        return f"Embeddings({len(self)} x {self.vectors.shape[1]}{subsets}, from {self.source})"
+
     def rows(self, ids: Sequence[str]) -> np.ndarray:
         """Return the row of each id, (len(ids),) int.
 

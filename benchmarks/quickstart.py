@@ -5,8 +5,8 @@
 Runs `nextreid quickstart` once per seed in a temporary folder (some minutes each on two cores) and records
 what results.json says: mAP of the trained model, its untrained start, colour histograms, caption words of the
 truth, chance, each subset of the modalities, the paired bootstrap intervals, and the seconds of each stage.
-The last epoch is taken. The recipe and
-the world were adjusted while looking at seed 0; other seeds are blind. Written to benchmarks/results/quickstart.json.
+The last epoch is taken. The recipe and the world were adjusted while looking at seed 0; other seeds are
+blind. Written to benchmarks/results/quickstart.json.
 """
 
 import argparse

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextreid.attributes import Grammar, Group, load_schema
+from nextreid.attributes.prompts import value_prompts
 from nextreid.errors import InputError
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "captions"
@@ -240,3 +241,29 @@ def test_published_captions_lose_no_word_and_find_their_groups(captions: str) ->
     else:
         assert groups[""] < 0.04 * total
         assert groups["clothing"] > 0.98 * total
+
+
+def test_variants_say_exactly_the_values_of_one_group() -> None:
+    grammar = Grammar(load_schema("person"))
+    assert grammar.variants({"upper": "coat", "upper_colour": "red"}) == (
+        "The person is wearing a red coat.",
+        "The person is dressed in a red coat.",
+    )
+    assert grammar.variants({"gender": "male", "upper": "coat"})[0] == "He is wearing a coat."
+    assert grammar.variants({"gender": "male"})[0] == "A male person."
+    with pytest.raises(InputError, match="one group"):
+        grammar.variants({"upper": "coat", "glasses": "glasses"})
+    with pytest.raises(InputError, match="one group"):
+        grammar.variants({})
+    with pytest.raises(InputError, match="not a value"):
+        grammar.variants({"upper": "cape"})
+
+
+@pytest.mark.parametrize("kind", ["person", "vehicle"])
+def test_every_value_has_prompts_of_its_own(kind: str) -> None:
+    schema = load_schema(kind)
+    for attribute in schema.attributes:
+        prompts = [value_prompts(schema, attribute.name, value) for value in attribute.values]
+        flat = [text for ensemble in prompts for text in ensemble]
+        assert all(prompts)
+        assert len(set(flat)) == len(flat), attribute.name

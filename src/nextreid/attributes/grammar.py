@@ -62,27 +62,44 @@ class Grammar:
         Raises:
             InputError: an attribute or value that the schema does not have.
         """
-        for name, value in values.items():
-            attribute = self.schema.attribute(name)
-            if value not in attribute.values:
-                raise InputError(
-                    f"{value!r} is not a value of {name} in the {self.schema.kind} schema",
-                    allowed=", ".join(attribute.values),
-                    do="leave out an attribute that is not known",
-                )
+        self._check(values)
         sentences: list[GroupSentence] = []
         for group in self.schema.groups:
             known = {a.name: values[a.name] for a in group.attributes if a.name in values}
             if not known:
                 continue
-            subject = self.schema.subject.write(values, first=not sentences)
-            spoken = [render(nodes, known, self._words, subject) for nodes in self._variants[group.name]]
-            complete = [
-                part.text for part in spoken if part is not None and part.mentions == frozenset(known)
-            ]
+            complete = self._complete(group.name, known, values, first=not sentences)
             chosen = complete[0] if rng is None else complete[int(rng.integers(len(complete)))]
             sentences.append(GroupSentence(group.name, _finished(chosen)))
         return tuple(sentences)
+
+    def variants(self, values: Mapping[str, str]) -> tuple[str, ...]:
+        """Write every variant of the sentence about one group.
+
+        Args:
+            values: attribute -> value, all of one group; a gender beside them only decides how the
+                person is called.
+
+        Returns:
+            Sentences that mention each of the values, in the schema's order, none twice.
+
+        Raises:
+            InputError: an attribute or value that the schema does not have, or of several groups.
+        """
+        self._check(values)
+        groups = {self.schema.group_of(name).name for name in values if name != self.schema.subject.attribute}
+        groups = groups or {self.schema.group_of(name).name for name in values}
+        if len(groups) != 1:
+            raise InputError(
+                f"{', '.join(sorted(values)) or 'nothing'}",
+                allowed="attributes of one group",
+                do="write one sentence a group",
+            )
+        (name,) = groups
+        known = {a.name: values[a.name] for a in self.schema.group(name).attributes if a.name in values}
+        return tuple(
+            dict.fromkeys(_finished(text) for text in self._complete(name, known, values, first=True))
+        )
 
     def caption(self, values: Mapping[str, str], *, rng: np.random.Generator | None = None) -> str:
         """Write the whole caption: the sentences of `realise`, joined."""
@@ -117,6 +134,24 @@ class Grammar:
                 at += 1
         order = [*(group.name for group in self.schema.groups), UNPLACED]
         return tuple(GroupSentence(name, " ".join(pieces[name])) for name in order if name in pieces)
+
+    def _check(self, values: Mapping[str, str]) -> None:
+        for name, value in values.items():
+            attribute = self.schema.attribute(name)
+            if value not in attribute.values:
+                raise InputError(
+                    f"{value!r} is not a value of {name} in the {self.schema.kind} schema",
+                    allowed=", ".join(attribute.values),
+                    do="leave out an attribute that is not known",
+                )
+
+    def _complete(
+        self, group: str, known: Mapping[str, str], values: Mapping[str, str], *, first: bool
+    ) -> list[str]:
+        """Return the variants that mention all of a group's known values, as written by the templates."""
+        subject = self.schema.subject.write(values, first=first)
+        spoken = [render(nodes, known, self._words, subject) for nodes in self._variants[group]]
+        return [part.text for part in spoken if part is not None and part.mentions == frozenset(known)]
 
     def _own_sentence(self, text: str, at: int) -> tuple[str, int]:
         """Return group and end of the longest own sentence at a position; the position if there is none."""

@@ -12,6 +12,7 @@ from PIL import Image
 from nextreid.attributes.schema import load_schema
 from nextreid.errors import InputError
 from nextreid.modality import NIR, PUBLISHED_TAG, RGB, TIR
+from nextreid.synthetic.kinds import load_kind
 from nextreid.synthetic.world import write_world
 
 SMALL = {"identities": 8, "cameras": 2, "per_camera": 2, "seed": 4, "size": (96, 48)}
@@ -68,6 +69,16 @@ def test_masks_hold_named_parts_only(world):
         seen |= set(np.unique(np.asarray(Image.open(path))).tolist())
     assert seen <= {int(value) for value in names}
     assert {names[str(value)] for value in seen} >= {"background", "upper", "face", "shoe"}
+
+
+def test_part_names_come_with_the_evidence_of_attributes(world):
+    stored = json.loads((world / "parts.json").read_text())
+    assert stored["kind"] == "person"
+    assert stored["evidence"] == {k: list(v) for k, v in load_kind("person").evidence.items()}
+    for words, parts in stored["evidence"].items():
+        attribute, _, value = words.partition("=")
+        assert not value or value in load_schema("person").attribute(attribute).values
+        assert set(parts) <= set(stored["values"].values())
 
 
 def test_captions_say_what_is_visible_and_nothing_else(world):

@@ -20,6 +20,10 @@ from nextreid.synthetic.writer import LAYOUTS
 DEFAULT_SIZE = {"person": (256, 128), "vehicle": (128, 256)}
 """Stored height and width in pixels (reference: the sizes the peers train at)."""
 
+PRETRAINING_SEEDS = range(900_000_000, 900_100_000)
+"""Seeds of the worlds that shipped weights have seen (ours: far from any seed a person types). They are
+rendered in memory for pretraining alone; nothing is measured on them."""
+
 
 @dataclass(frozen=True)
 class WorldSpec:

@@ -16,7 +16,14 @@ from nextreid.modality import NIR, RGB, TIR
 from nextreid.progress import Progress, Silent
 from nextreid.seeding import numpy_generator
 from nextreid.synthetic.kinds import KINDS
-from nextreid.synthetic.plan import DEFAULT_SIZE, WorldPlan, WorldSpec, plan_world, render_observation
+from nextreid.synthetic.plan import (
+    DEFAULT_SIZE,
+    PRETRAINING_SEEDS,
+    WorldPlan,
+    WorldSpec,
+    plan_world,
+    render_observation,
+)
 from nextreid.synthetic.truth import Fact, captions_of
 from nextreid.synthetic.writer import (
     MARKER,
@@ -134,12 +141,18 @@ def write_world(
         progress: draws the bar.
 
     Raises:
-        InputError: an argument outside its range, or a folder that is not empty.
+        InputError: an argument outside its range, a seed kept for pretraining, or a folder that is not empty.
     """
     started = time.perf_counter()
     root = Path(out)
     if kind not in KINDS:
         raise InputError(f"kind = {kind!r}", allowed=", ".join(KINDS))
+    if seed in PRETRAINING_SEEDS:
+        raise InputError(
+            f"seed = {seed}",
+            allowed=f"any below {PRETRAINING_SEEDS.start} or from {PRETRAINING_SEEDS.stop}",
+            do="take another: these are kept for pretraining, so that nobody measures on what weights saw",
+        )
     spec = WorldSpec(
         kind, identities, cameras, per_camera, seed, size or DEFAULT_SIZE[kind], layout, tir, test_fraction
     )
@@ -170,7 +183,7 @@ def write_world(
 
 def _write_tables(root: Path, plan: WorldPlan, records: Sequence[_Record]) -> None:
     layout = plan.spec.layout
-    write_part_names(root, plan.kind.table)
+    write_part_names(root, plan.kind)
     write_truth(root, [fact for record in records for fact in record.facts])
     write_captions(root, layout, [caption for record in records for caption in record.captions])
     if layout == "manifest":

@@ -11,7 +11,8 @@ from PIL import Image
 
 from nextreid.errors import InputError
 from nextreid.modality import PUBLISHED_TAG
-from nextreid.synthetic.parts import OTHER, PartTable
+from nextreid.synthetic.kinds import Kind
+from nextreid.synthetic.parts import OTHER
 from nextreid.synthetic.truth import Fact
 
 LAYOUTS = ("manifest", "rgbnt201")
@@ -83,10 +84,18 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
 
 
-def write_part_names(out: Path, table: PartTable) -> None:
-    """Write parts.json: mask value -> part name."""
+def write_part_names(out: Path, kind: Kind) -> None:
+    """Write parts.json: mask value -> part name, and attribute or attribute=value -> parts that show it."""
+    table = kind.table
     names = {0: "background", **{table.number(name): name for name in table.names}, OTHER: "other object"}
-    write_json(out / "parts.json", {"kind": table.kind, "values": {str(k): v for k, v in names.items()}})
+    write_json(
+        out / "parts.json",
+        {
+            "kind": table.kind,
+            "values": {str(k): v for k, v in names.items()},
+            "evidence": {words: list(parts) for words, parts in kind.evidence.items()},
+        },
+    )
 
 
 def write_truth(out: Path, facts: Sequence[Fact]) -> None:

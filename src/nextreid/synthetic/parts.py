@@ -52,7 +52,9 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Pattern:
-    """A second dye on a material. It changes RGB and, by its own reflectance, NIR; never TIR.
+    """A second dye on a material. It changes RGB and, by its own reflectance, NIR.
+
+    A dye never changes TIR; what lies on a surface (mud, rust) does, by its own emissivity.
 
     Args:
         kind: one of `PATTERNS`.
@@ -61,6 +63,7 @@ class Pattern:
         scale: period in metres.
         duty: share of the surface under the second dye, 0..1.
         phase: where the pattern begins, in periods.
+        emissivity: 8..14 µm, 0..1; None (a dye): the material's own.
     """
 
     kind: str
@@ -69,6 +72,7 @@ class Pattern:
     scale: float = 0.08
     duty: float = 0.5
     phase: float = 0.0
+    emissivity: float | None = None
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from nextreid.synthetic import person_load, person_wear
-from nextreid.synthetic.parts import Material, ObjectState, Part
+from nextreid.synthetic.parts import Material, ObjectState, Part, Pattern
 from nextreid.synthetic.person_body import Skeleton, pose
-from nextreid.synthetic.person_identities import PersonIdentity
+from nextreid.synthetic.person_identities import PersonDetail, PersonIdentity
 from nextreid.synthetic.shapes import Shape, at, ellipsoid, limb, tower
 
 PERSON_EVIDENCE: Mapping[str, tuple[str, ...]] = {
@@ -84,12 +84,15 @@ def _head(identity: PersonIdentity, body: Skeleton, skin: Material, warm: float)
         _part("face", nose, skin, warm - 3.0),
         _part("neck", neck, skin, warm + 1.5),
     ]
-    parts += _hair(
-        words, detail.hair_volume, body, Material("hair", detail.hair, detail.nir_hair, 0.96, 0.15)
-    )
+    parts += _hair(words, detail.hair_volume, body, _strands(words.get("hair_style", "straight"), detail))
     if words["glasses"] != "no glasses":
-        large = 1.25 if words["glasses"] == "sunglasses" else 0.9
+        dark = words["glasses"] == "sunglasses"
+        large = 1.4 if dark else 1.0
         rim = Material("glasses", (0.01, 0.01, 0.012), 0.06, emissivity=0.85, gloss=0.9)
+        red, green, blue = (
+            0.8 * c + 0.02 for c in detail.skin
+        )  # the eye behind clear glass, a frame round it
+        clear = Material("glasses", (red, green, blue), 0.55, emissivity=0.85, gloss=0.9)
         for way in (1, -1):
             lens = ellipsoid(
                 (x + rx * 0.9, way * ry * 0.42, z + rz * 0.12),
@@ -97,6 +100,13 @@ def _head(identity: PersonIdentity, body: Skeleton, skin: Material, warm: float)
                 rings=5,
             )
             parts.append(_part("glasses", lens, rim, 1.5))
+            if not dark:
+                pane = ellipsoid(
+                    (x + rx * 0.95, way * ry * 0.42, z + rz * 0.12),
+                    (rx * 0.16, ry * 0.24, rz * 0.12),
+                    rings=5,
+                )
+                parts.append(_part("glasses", pane, clear, 1.5))
             bow = limb(
                 [[x + rx * 0.7, way * ry * 0.9, z + rz * 0.14], [x, way * ry * 1.04, z + rz * 0.14]],
                 (0.008, 0.008),
@@ -117,26 +127,49 @@ def _head(identity: PersonIdentity, body: Skeleton, skin: Material, warm: float)
     return parts
 
 
+def _strands(style: str, detail: PersonDetail) -> Material:
+    """Hair by its style: straight hair shines, waves cast shade, curls are light and dark side by side."""
+    curls = None
+    if style == "curly":
+        red, green, blue = (0.35 * c if sum(detail.hair) > 0.15 else c + 0.10 for c in detail.hair)
+        other = detail.nir_hair + (-0.2 if detail.nir_hair > 0.3 else 0.2)
+        curls = Pattern("speckle", (red, green, blue), other, scale=0.055)
+    gloss = {"straight": 0.4, "tied-back": 0.3}.get(style, 0.05)
+    folds = {"wavy": 1.0, "curly": 0.6}.get(style, 0.0)
+    return Material("hair", detail.hair, detail.nir_hair, 0.96, gloss, folds=folds, pattern=curls)
+
+
 def _hair(words: Mapping[str, str], volume: float, body: Skeleton, material: Material) -> list[Part]:
     length, style = words.get("hair_length", "short"), words.get("hair_style", "straight")
     rx, ry, rz = body.head_radii
     x, _, z = body.head
-    puff = volume * {"curly": 1.3, "wavy": 1.12}.get(style, 1.0)
+    puff = volume * {"curly": 1.34, "wavy": 1.14}.get(style, 1.0)
     cap = ellipsoid(
         (x - rx * 0.2, 0.0, z + rz * 0.24), (rx * 1.0 * puff, ry * 1.1 * puff, rz * 0.88 * puff**0.5), rings=9
     )
-    heat = 7.0 - 10.0 * (volume - 0.85)  # thick hair keeps the head's heat in
+    heat = 7.0 - 10.0 * (
+        volume * {"curly": 1.2, "wavy": 1.08}.get(style, 1.0) - 0.85
+    )  # thick hair keeps the head's heat in
     parts = [_part("hair", cap, material, heat)]
+    if style == "curly":
+        for angle in np.arange(9) * 2 * np.pi / 9:
+            rise = 0.62 + 0.22 * np.cos(4 * angle)
+            tuft = (x - rx * 0.2 + rx * puff * 0.8 * np.cos(angle), ry * puff * np.sin(angle), z + rz * rise)
+            if np.cos(angle) < 0.85 or rise > 0.8:
+                parts.append(
+                    _part("hair", ellipsoid(tuft, (0.032, 0.032, 0.032), rings=5), material, 0.6 * heat)
+                )
     if style == "tied-back":
-        bun = ellipsoid((x - rx * 1.15, 0.0, z + rz * 0.35), (0.05, 0.055, 0.055), rings=7)
+        bun = ellipsoid((x - rx * 0.85, 0.0, z + rz * 0.98), (0.06, 0.062, 0.058), rings=7)
         parts.append(_part("hair", bun, material, 0.5 * heat))
         if length != "short":
             tail = limb(
                 [
-                    [x - rx * 1.3, 0, z + rz * 0.2],
+                    [x - rx * 1.0, 0, z + rz * 0.9],
+                    [x - rx * 1.55, 0, z + rz * 0.2],
                     [x - rx * 1.5, 0, z - rz * (1.0 if length == "medium" else 2.0)],
                 ],
-                (0.045, 0.03),
+                (0.05, 0.055, 0.035),
             )
             parts.append(_part("hair", tail, material, 0.4 * heat))
         return parts

@@ -182,23 +182,23 @@ def _draw_detail(words: Mapping[str, str], rng: np.random.Generator) -> PersonDe
         """Square of a uniform draw: even steps to the eye, from very dark to white."""
         return round(float(rng.uniform(0.2, high)) ** 2, 4)
 
-    young = words["age"] == "child"
+    young, half_grown = words["age"] == "child", words["age"] == "teenager"
     tone = u(0.0, 1.0)
     nir_upper, nir_lower, nir_bag = reflectance(), reflectance(), reflectance()
     skin = linear((0.93 - 0.55 * tone, 0.76 - 0.50 * tone, 0.66 - 0.48 * tone))
     greyed = words["age"] == "senior"
     hair_names = ("light gray", "gray", "white") if greyed else ("black", "black", "brown", "beige", "orange")
     return PersonDetail(
-        girth=u(0.82, 1.32),
-        shoulders=u(0.9, 1.12) * (0.94 if words["gender"] == "female" else 1.0),
-        legs=u(0.455, 0.52) - 0.02 * young,
-        head=u(0.95, 1.1) + 0.22 * young,
-        arms=u(0.94, 1.06),
-        stoop=u(0.0, 0.07) + 0.06 * greyed,
+        girth=u(0.84, 1.32) * {"teenager": 0.80, "child": 0.92}.get(words["age"], 1.0),
+        shoulders=u(0.94, 1.10) * (0.87 if words["gender"] == "female" else 1.05) * (0.88 if young else 1.0),
+        legs=u(0.455, 0.52) - 0.03 * young + 0.012 * half_grown,
+        head=u(0.95, 1.06) + 0.30 * young + 0.11 * half_grown,
+        arms=u(0.94, 1.06) - 0.05 * young,
+        stoop=u(0.0, 0.06) + 0.13 * greyed,
         fit=u(0.0, 1.0),
         hem=u(0.0, 1.0),
         sleeve=u(0.0, 1.0),
-        hair_volume=u(0.85, 1.3),
+        hair_volume=u(0.92, 1.12),
         skin=skin,
         hair=draw_shade(_pick(hair_names, rng), rng),
         upper=draw_shade(words["upper_colour"], rng),

@@ -33,7 +33,7 @@ def load(words: Mapping[str, str], detail: PersonDetail, body: Skeleton, state: 
     deep, side = body.torso_depth, float(detail.side)
     if what in ("backpack", "school bag"):
         if what == "school bag":
-            size *= 0.82
+            size *= 0.8
         z = (body.chest[2] + body.waist[2]) / 2 + 0.06
         x = body.chest[0] - deep - 0.12
         pack = box((x, 0.0, z), (0.1 * size, 0.155 * size, 0.225 * size), squareness=0.55)
@@ -48,7 +48,13 @@ def load(words: Mapping[str, str], detail: PersonDetail, body: Skeleton, state: 
                 at(body.chest[0] + 0.04, y * 1.7, body.waist[2] + 0.1),
             ]
             straps.append(_strap(np.stack(path), dark, heat + 1.5))
-        return [_part("bag", pack, cloth, heat), _part("bag", pocket, dark, heat - 0.3), *straps]
+        worn = [_part("bag", pack, cloth, heat), _part("bag", pocket, dark, heat - 0.3), *straps]
+        if what == "school bag":  # the band that pupils' bags carry: bright, retroreflecting, a cold foil
+            band = Material("band", (0.70, 0.72, 0.25), 0.8, 0.6, 0.2, retro=0.4)
+            for high, half in ((0.1, 0.03), (-0.13, 0.022)):
+                strip = box((x - 0.02, 0.0, z + high), (0.125 * size, 0.168 * size, half), squareness=0.55)
+                worn.append(_part("bag", strip, band, heat))
+        return worn
     if what in ("handbag", "shopping bag"):
         depth = 0.16 * size
         sack = box(hand - at(0.0, 0.0, 0.13 + depth), (0.15 * size, 0.055, depth), squareness=0.5)
@@ -98,7 +104,7 @@ def load(words: Mapping[str, str], detail: PersonDetail, body: Skeleton, state: 
         glass = Material("phone", (0.02, 0.02, 0.025), 0.1, 0.9, 0.8)
         return [Part("held", slab.vertices, slab.faces, glass, 7.0, slab.uv, glow=(0.02, 0.022, 0.03))]
     if what == "umbrella":
-        top = hand + at(0.05, -side * 0.12, 0.62)
+        top = hand + at(0.05, -side * 0.14, 0.42)
         dome = ellipsoid((0.0, 0.0, 0.0), (0.48 * size, 0.48 * size, 0.2), rings=9)
         keep = dome.vertices[:, 2] < 0
         flat = dome.vertices.copy()

@@ -1,10 +1,11 @@
-"""Garments and shoes, cut by their names: how long, how wide, how thick."""
+"""Garments, cut by their names: how long, how wide, how thick."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nextreid.synthetic import person_shoes
 from nextreid.synthetic.parts import Material, Part
 from nextreid.synthetic.person_body import Point, Skeleton
 from nextreid.synthetic.person_identities import PersonDetail
@@ -48,11 +49,15 @@ UPPER_CUTS: Mapping[str, UpperCut] = {
 
 LOWER_CUTS: Mapping[str, tuple[float, float, float]] = {
     # covered share of the leg (1 = to the knee, 2 = to the ankle): shortest, longest; cloth off the leg
-    "trousers": (1.85, 2.0, 0.022),
-    "jeans": (1.85, 2.0, 0.012),
+    "trousers": (1.85, 2.0, 0.036),
+    "jeans": (1.8, 1.94, 0.010),
     "shorts": (0.6, 1.0, 0.028),
-    "leggings": (1.75, 1.98, 0.003),
+    "leggings": (1.72, 1.9, -0.002),
 }
+
+
+LOWER_WARMTH: Mapping[str, float] = {"jeans": 0.8, "leggings": 1.4}
+"""Factor on the warmth of the outside: ours; denim is thick, leggings lie on the skin."""
 
 
 def garments(
@@ -63,7 +68,7 @@ def garments(
         *_upper(words, detail, body),
         *_arms(words, detail, body, skin, warm),
         *_lower(words, detail, body, skin, warm),
-        *_shoes(words, detail, body, skin, warm),
+        *person_shoes.shoes(words, detail, body, skin, warm),
     ]
 
 
@@ -90,6 +95,12 @@ def upper_material(words: Mapping[str, str], detail: PersonDetail) -> Material:
     )
 
 
+def _shaded(cloth: Material, share: float) -> Material:
+    """Cloth in the shade of its own folds: `share` of its light, without pattern."""
+    red, green, blue = (share * c for c in cloth.albedo)
+    return replace(cloth, albedo=(red, green, blue), nir=share * cloth.nir, pattern=None, quilt=0.0)
+
+
 def _upper(words: Mapping[str, str], detail: PersonDetail, body: Skeleton) -> list[Part]:
     cut = UPPER_CUTS[words["upper"]]
     cloth, heat = upper_material(words, detail), detail.warmth_upper * cut.warmth
@@ -98,8 +109,8 @@ def _upper(words: Mapping[str, str], detail: PersonDetail, body: Skeleton) -> li
     waist_z = float(body.waist[2])
     off = cut.thick * (0.8 + 0.6 * detail.fit)
     wide, deep = body.torso_width, body.torso_depth
-    slim = 0.78 + 0.1 * detail.girth
-    hips = 0.17 * (0.9 + 0.16 * (detail.girth - 0.8)) * (1.06 if words["gender"] == "female" else 1.0)
+    slim = (0.78 + 0.1 * detail.girth) * (0.93 if words["gender"] == "female" else 1.04)
+    hips = 0.17 * (0.9 + 0.16 * (detail.girth - 0.8)) * (1.1 if words["gender"] == "female" else 0.97)
     heights = [
         low,
         low + 0.01,
@@ -138,8 +149,19 @@ def _upper(words: Mapping[str, str], detail: PersonDetail, body: Skeleton) -> li
         roll = tower([neck_z - 0.03, neck_z + 0.035], [0.085, 0.078], [0.095, 0.082], x=float(body.neck[0]))
         parts.append(_part("upper", roll, cloth, heat * 1.3))
     elif cut.extra == "hood":
-        hood = ellipsoid(body.neck + at(-0.1, 0.0, 0.0), (0.085, 0.125, 0.085), rings=7)
-        parts.append(_part("upper", hood, cloth, heat * 0.7))
+        hood = ellipsoid(body.neck + at(-0.09, 0.0, 0.01), (0.11, 0.15, 0.09), rings=7)
+        parts.append(_part("upper", hood, cloth, heat * 0.6))
+        pouch = ellipsoid(
+            (float(body.waist[0]) + deep + off - 0.02, 0.0, waist_z + 0.01), (0.045, 0.13, 0.085), rings=7
+        )
+        parts.append(_part("upper", pouch, _shaded(cloth, 0.6), heat * 1.5))
+    if words["upper"] in ("jacket", "coat", "shirt"):  # the front is open or buttoned: a line down it
+        wide_open = words["upper"] != "shirt"
+        foot, front = at(float(body.waist[0]) + depths[2] * grow[0] + off, 0.0, low), depths[5] + off
+        line = [foot, at(float(body.waist[0]) + deep + off, 0.0, waist_z + 0.03)]
+        line += [at(float(body.chest[0]) + front, 0.0, chest_z), at(float(body.neck[0]) + 0.07, 0.0, neck_z)]
+        strip = limb(np.stack(line), [0.026 if wide_open else 0.015] * 4, sides=6)
+        parts.append(_part("upper", strip, _shaded(cloth, 0.3), heat * (1.9 if wide_open else 1.15)))
     return parts
 
 
@@ -189,7 +211,9 @@ def _lower(
     cloth = Material(
         name or "none", detail.lower, detail.nir_lower, 0.95, 0.02, folds=0.6, pattern=detail.lower_pattern
     )
-    heat = detail.warmth_lower
+    heat = detail.warmth_lower * LOWER_WARMTH.get(name, 1.0)
+    red, green, blue = (0.55 * c + 0.25 for c in detail.lower)
+    denim = Material("denim", (red, green, blue), min(0.9, detail.nir_lower + 0.25), 0.95)
     joints = list(zip(body.hips, body.knees, body.ankles, strict=True))
     radii = (0.088 * girth, 0.058 * girth, 0.042)
     parts: list[Part] = []
@@ -211,6 +235,11 @@ def _lower(
             widen = [0.0, 0.3, 1.0] if len(path) == 3 else [0.0, 1.0]
             leg = limb(path, [r + off * (0.6 + 0.7 * w) for r, w in zip(sizes, widen, strict=True)], sides=12)
             parts.append(_part("lower", leg, cloth, heat))
+            if name == "jeans":  # turned up, the pale inside of denim outward
+                foot, before = path[-1], path[-2]
+                rise = (before - foot) / np.linalg.norm(before - foot) * 0.055
+                cuff = limb([foot, foot + rise], (sizes[-1] + off * 1.3 + 0.012,) * 2, sides=12)
+                parts.append(_part("lower", cuff, denim, heat * 0.7))
     elif name == "skirt":
         end = hip_z - _between(0.28, 0.62, detail.sleeve)
         flare = 1.1 + 0.45 * detail.fit
@@ -222,60 +251,4 @@ def _lower(
         parts.append(_part("lower", skirt, cloth, heat))
     if covered < 1.8:
         parts += [_part("leg", limb(joint, radii), skin, warm - 1.5) for joint in joints]
-    return parts
-
-
-def _shoes(
-    words: Mapping[str, str], detail: PersonDetail, body: Skeleton, skin: Material, warm: float
-) -> list[Part]:
-    name = words["shoes"]
-    glossy = 0.5 if "formal" in name else 0.1
-    upper = Material("shoe", detail.shoe, detail.nir_shoe, 0.94, glossy)
-    sole = Material("sole", detail.sole, 0.35, 0.94)
-    heat = detail.warmth_shoe
-    parts = []
-    for knee, ankle, toe in zip(body.knees, body.ankles, body.toes, strict=True):
-        side = np.array([-toe[1], toe[0], 0.0])
-        across = side / np.linalg.norm(side)
-        up = np.cross(toe, across)
-        turn = np.stack([toe / np.linalg.norm(toe), across, up / np.linalg.norm(up)], -1)
-        bulk = 1.15 if name in ("athletic sneakers", "casual boots") else 0.95
-        slim = 0.82 if name == "formal heels" else 1.0
-        base = ankle - up / np.linalg.norm(up) * 0.05
-        foot = ellipsoid(
-            (0.06, 0.0, 0.012), (0.135 * slim, 0.05 * bulk * slim, 0.045 * bulk), rings=7, squareness=0.1
-        )
-        bare = name == "casual sandals"
-        parts.append(
-            _part(
-                "leg" if bare else "shoe",
-                foot.moved(turn, base),
-                skin if bare else upper,
-                warm - 3 if bare else heat,
-            )
-        )
-        thick = 0.022 if name in ("athletic sneakers", "casual boots") else 0.013
-        slab = tower(
-            [-0.035, -0.033, -0.033 + thick],
-            [0.14, 0.143, 0.138],
-            [0.048 * bulk, 0.05 * bulk, 0.048 * bulk],
-            x=0.06,
-            squareness=0.2,
-        )
-        parts.append(_part("shoe", slab.moved(turn, base), sole, heat * 0.8))
-        if bare:
-            strap = ellipsoid((0.1, 0.0, 0.02), (0.025, 0.056, 0.045), rings=5)
-            parts.append(_part("shoe", strap.moved(turn, base), upper, heat))
-        if name == "casual boots":
-            parts.append(
-                _part(
-                    "shoe",
-                    limb([ankle - (knee - ankle) * 0.02, ankle + (knee - ankle) * 0.3], (0.062, 0.066)),
-                    upper,
-                    heat,
-                )
-            )
-        if name == "formal heels":
-            spike = limb([[-0.05, 0.0, -0.01], [-0.06, 0.0, -0.085]], (0.02, 0.01), sides=6)
-            parts.append(_part("shoe", spike.moved(turn, base), upper, heat))
     return parts

@@ -91,6 +91,8 @@ def gather(hits: Hits, directions: FloatArray, parts: tuple[Part, ...], seed: in
             dyed = here[pattern_mask(pattern, uv[here, 0], uv[here, 1])]
             albedo[dyed] = pattern.albedo
             nir[dyed] = pattern.nir
+            if pattern.emissivity is not None:
+                rest[dyed, 0] = pattern.emissivity
     fold = rest[:, 3] * _folds(uv[:, 0], uv[:, 1], part, seed)
     quilt = rest[:, 4]
     v = uv[:, 1] / np.where(quilt > 0, quilt, 1.0)

@@ -1,8 +1,9 @@
 """The truth of an observation: its attributes, and which of them each modality can show in this view.
 
-An attribute is visible in a modality when the schema calls it observable there, enough pixels of the
-parts that show it are in the picture, and those pixels carry signal: lit above the noise in RGB and
-NIR, not lost in fog, and inside the camera's span in TIR.
+An attribute is visible in a modality when the schema calls it observable there, its value changes what
+that modality sees from this side (`UNSEEN`, `_is_hidden`), enough pixels of the parts that show it reach
+the sensor, and those pixels carry signal: lit above the noise in RGB and NIR, not lost in fog, and inside
+the camera's span in TIR.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextreid.attributes.schema import Schema
-from nextreid.modality import RGB, TIR
+from nextreid.modality import NIR, RGB, TIR
 from nextreid.synthetic.kinds import Kind
 from nextreid.synthetic.render import Rendered
 from nextreid.synthetic.sighting import Sensor, Sighting
@@ -19,18 +20,31 @@ from nextreid.synthetic.sighting import Sensor, Sighting
 ENOUGH = 0.0022
 """Least share of the picture that evidence must cover: ours, 72 pixels of 256x128, about 8x9."""
 
-SMALL = 0.0004
-"""The same for small things (glasses, shoes' kind, plates): ours, 13 pixels of 256x128."""
+SMALL = 0.0007
+"""The same for small things (glasses, plates, lamps): ours, 23 pixels of 256x128 or 13 of 192x96."""
+
+BLURRED = 2.0
+"""Factor on both in a blurry picture, where an edge is two pixels wide: ours."""
 
 SMALL_PARTS = frozenset(
     {"glasses", "held", "mirror", "exhaust", "licence_plate", "emblem", "headlight", "taillight"}
 )
 
+UNSEEN = frozenset({("tyres_wear", TIR)})
+"""Attribute and modality of which physics shows nothing that a small picture keeps, whatever the schema
+says of good pictures: bald and new rubber are equally warm and emissive."""
+
 LIT = 16.0
 """Least mean code (of 255) of lit evidence for its shape: ours, about twice the night noise."""
 
+LIT_SMALL = 28.0
+"""The same for small things, whose pixels are too few to average the noise: ours, three times it."""
+
 LIT_COLOUR = 30.0
 """The same for its colour: ours; below it the cast of noise exceeds the colour."""
+
+GLASSES_TO, HAIR_FROM = 70.0, 50.0
+"""Degrees off the front up to which glasses show, and from which hair behind the head shows: ours."""
 
 FOG_LIMIT = 0.55
 """Fog above this hides everything but outlines in RGB: ours, by eye."""
@@ -88,27 +102,51 @@ def find_truth(
                 continue
             value = values[attribute.name]
             seen = schema.observability(attribute.name, modality)
-            visible = seen > 0
+            visible = seen > 0 and not _is_hidden(attribute.name, modality, values, sighting)
             names = kind.evidence.get(f"{attribute.name}={value}", kind.evidence.get(attribute.name))
             if visible and names is not None:
                 numbers = [kind.table.number(name) for name in names]
-                least = SMALL if set(names) <= SMALL_PARTS else ENOUGH
+                small = set(names) <= SMALL_PARTS
+                least = (SMALL if small else ENOUGH) * (
+                    BLURRED if values["image_quality"] == "blurry" else 1.0
+                )
                 visible = float(shares[numbers].sum()) >= least / seen
                 if visible and modality != TIR:
                     light = total[numbers].sum() / max(weight[numbers].sum(), 1)
-                    visible = light >= _needed(attribute.name, modality, sighting)
+                    visible = light >= _needed(attribute.name, modality, sighting, small=small)
             facts.append(Fact(sighting.observation, modality, attribute.name, value, bool(visible)))
     return tuple(facts)
 
 
-def _needed(attribute: str, modality: str, sighting: Sighting) -> float:
+def _is_hidden(attribute: str, modality: str, values: Mapping[str, str], sighting: Sighting) -> bool:
+    """Whether the value makes no difference to this picture: by physics, side of view, or kind of light.
+
+    Hidden are: absence of glasses to a camera that would not see glasses either; the length of hair that
+    is tied behind a head seen from the front; and in the near infrared, where the camera brings its own
+    lamp, street light and the border of day and night.
+    """
+    away = abs((sighting.bearing + 180) % 360 - 180)
+    if (attribute, modality) in UNSEEN:
+        return True
+    if attribute == "glasses":
+        return away > GLASSES_TO
+    if attribute == "hair_length":
+        return values.get("hair_style") == "tied-back" and away < HAIR_FROM
+    if modality == NIR and attribute == "time_of_day":
+        return sighting.light.period == "dusk"
+    if modality == NIR and attribute == "illumination":
+        return sighting.light.period != "day"
+    return False
+
+
+def _needed(attribute: str, modality: str, sighting: Sighting, *, small: bool) -> float:
     """Mean code that the evidence must reach, out of 255."""
     if modality == RGB and sighting.light.fog > FOG_LIMIT:
         return 256.0
     coloured = attribute.endswith("colour")
     if sighting.light.period == "day":
         return 0.0  # black cloth at noon is dark, and known to be black
-    return LIT_COLOUR if coloured else LIT
+    return LIT_COLOUR if coloured else LIT_SMALL if small else LIT
 
 
 def captions_of(facts: tuple[Fact, ...], modality: str) -> dict[str, str]:

@@ -31,7 +31,6 @@ from nextreid.synthetic.vehicle_paint import (
     CLEAR_LENS,
     INNER_LENS,
     PLASTIC,
-    PRIMER,
     RED_LENS,
     RUST,
     STEEL,
@@ -42,6 +41,7 @@ from nextreid.synthetic.vehicle_paint import (
     paint,
     plate,
     rubber,
+    scratched,
     trim,
 )
 from nextreid.synthetic.vehicle_piece import Piece
@@ -186,7 +186,7 @@ def _shell_pieces(words: Mapping[str, str], detail: VehicleDetail, shape: BodySh
         *load_pieces(shape, tub, body, box_wall(detail)),
         *mirror_pieces(shape, words["mirrors"], body if detail.painted_bumpers else plain),
         *exhaust_pieces(shape, words["exhaust"]),
-        *wear_pieces(shape, tub, words["wear"], detail.marks, PRIMER, RUST),
+        *wear_pieces(shape, tub, words["wear"], detail.marks, scratched(detail, detail.paint), RUST),
         *decal_pieces(shape, tub, detail.decal, detail.decal_place, detail.decal_size, film(detail)),
     ]
     if words["spoiler"] == "present":
@@ -235,7 +235,7 @@ def _as_part(piece: Piece, shape: BodyShape, warmth: Warmth, lit: bool) -> Part:
         vertices,
         piece.mesh.faces,
         piece.material,
-        heat_of(piece, shape, warmth),
+        heat_of(piece, shape, warmth, lit),
         uv,
         glow,
         glow_nir,

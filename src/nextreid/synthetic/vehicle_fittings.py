@@ -35,8 +35,12 @@ def mirror_pieces(shape: BodyShape, style: str, cap: Material) -> tuple[Piece, .
             Piece("mirror", both(glass), BULB, "glass", smooth=False),
         )
     hanging = box((x - 0.03, -shape.half_width - 0.04, z - 0.26), (0.09, 0.12, 0.20))
+    shard = box((x - 0.09, -shape.half_width - 0.04, z - 0.27), (0.012, 0.09, 0.13))
     stump = box((x, shape.half_width + 0.02, z - 0.07), (0.06, 0.12, 0.06))
-    return (Piece("mirror", join(hanging, stump), PLASTIC, "cold", smooth=False),)
+    return (
+        Piece("mirror", join(hanging, stump), PLASTIC, "cold", smooth=False),
+        Piece("mirror", shard, BULB, "glass", smooth=False),
+    )
 
 
 def spoiler_pieces(shape: BodyShape, cabin: Shell, paint: Material) -> tuple[Piece, ...]:
@@ -120,7 +124,7 @@ def wear_pieces(
         bare: primer that shows in scratches.
         rust: material of the rust.
     """
-    scratches, spots = {"new": (0, 0), "used": (5, 0), "worn": (12, 9)}[wear]
+    scratches, spots = {"new": (0, 0), "used": (7, 0), "worn": (13, 10)}[wear]
     if scratches == 0:
         return ()
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -131,7 +135,7 @@ def wear_pieces(
         rng.uniform(0.05, 0.16, scratches),
         rng.uniform(-0.1, 0.1, scratches),
     )
-    thick = 0.02
+    thick = 0.04  # of the flank's height: a pixel of a crop 96 pixels tall (ours)
     lines = np.stack(
         [
             np.column_stack([place, v]),
@@ -146,7 +150,7 @@ def wear_pieces(
         angle = np.arange(7) * 2 * np.pi / 7
         side = np.where(np.arange(spots) % 2 == 0, 1.0, -1.0)
         middle = np.column_stack([side * rng.uniform(1.2, 3.9, spots), rng.uniform(0.12, 0.6, spots)])
-        radius = rng.uniform(0.5, 1.0, (spots, 7, 1)) * np.array([0.05, 0.10])
+        radius = rng.uniform(0.5, 1.0, (spots, 7, 1)) * np.array([0.065, 0.13])
         ring = np.column_stack([np.cos(angle), np.sin(angle)])
         pieces.append(Piece("body", chips(tub, middle[:, None] + radius * ring, 0.016), rust))
     return tuple(pieces)

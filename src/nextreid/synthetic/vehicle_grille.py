@@ -58,7 +58,7 @@ def grille_pieces(
         ground = patch(tub, u=u, v=(low, high), offset=0.018, lines=11, edge=edge)
         pieces += [Piece("grille", rim, frame, "nose"), Piece("grille", ground, SEAM, "grille")]
         pieces.append(
-            Piece("grille", chips(tub, _pattern(pattern, u, (low, high), edge), 0.024), bars, "grille")
+            Piece("grille", chips(tub, _pattern(pattern, u, (low, high), edge), 0.024), bars, "bars")
         )
     return tuple(pieces)
 

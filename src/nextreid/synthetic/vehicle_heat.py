@@ -43,8 +43,11 @@ def draw_warmth(state: ObjectState) -> Warmth:
     )
 
 
-def heat_of(piece: Piece, shape: BodyShape, warmth: Warmth) -> float | NDArray[np.float32]:
-    """Return the piece's temperature above the air in °C: one number, or one a vertex (V,)."""
+def heat_of(piece: Piece, shape: BodyShape, warmth: Warmth, lit: bool = False) -> float | NDArray[np.float32]:
+    """Return the piece's temperature above the air in °C: one number, or one a vertex (V,).
+
+    Lamps that are lit (`lit`) warm their glass.
+    """
     engine, skin = warmth.engine, warmth.skin
     if piece.source in ("skin", "nose", "bonnet"):
         x, y = piece.mesh.vertices[:, 0], piece.mesh.vertices[:, 1]
@@ -57,13 +60,14 @@ def heat_of(piece: Piece, shape: BodyShape, warmth: Warmth) -> float | NDArray[n
         return 0.5 * max(skin, 0.0) + 11.0 * warmth.driven
     return {
         "grille": skin + 18.0 * engine,
+        "bars": skin + 14.5 * engine,  # in the wind before the radiator
         "wheel": 0.3 * skin + 10.0 * warmth.driven,
         "exhaust": skin + 36.0 * engine,
         "under": 4.0 * engine,
         "glass": warmth.panes,
         "cold": 0.6 * skin,
-        "headlamp": skin + 5.0 * engine,
-        "taillamp": skin,
+        "headlamp": skin + 3.0 * engine + 13.0 * lit,
+        "taillamp": skin + 6.0 * lit,
     }[piece.source]
 
 

@@ -13,25 +13,27 @@ PLASTIC = Material("plastic", (0.03, 0.03, 0.032), nir=0.10, emissivity=0.94, gl
 SEAM = Material("gap", (0.012, 0.012, 0.012), nir=0.03, emissivity=0.95)
 CHROME = Material("chrome", (0.62, 0.62, 0.64), nir=0.66, emissivity=0.55, gloss=0.9)
 STEEL = Material("steel", (0.28, 0.28, 0.29), nir=0.32, emissivity=0.75, gloss=0.3)
-RED_LENS = Material("lens", (0.42, 0.015, 0.02), nir=0.45, emissivity=0.88, gloss=0.6, retro=0.25)
-INNER_LENS = Material("reflector", (0.62, 0.20, 0.08), nir=0.60, emissivity=0.88, gloss=0.6, retro=0.3)
-CLEAR_LENS = Material("lens", (0.42, 0.44, 0.47), nir=0.50, emissivity=0.88, gloss=0.8, retro=0.15)
-BULB = Material("reflector", (0.80, 0.80, 0.82), nir=0.75, emissivity=0.8, gloss=0.9, retro=0.3)
-PRIMER = Material("primer", (0.40, 0.40, 0.39), nir=0.40, emissivity=0.92)
-RUST = Material("rust", (0.16, 0.060, 0.022), nir=0.34, emissivity=0.94)
+RED_LENS = Material("lens", (0.42, 0.015, 0.02), nir=0.45, emissivity=0.80, gloss=0.6, retro=0.25)
+INNER_LENS = Material("reflector", (0.62, 0.20, 0.08), nir=0.60, emissivity=0.72, gloss=0.6, retro=0.3)
+CLEAR_LENS = Material("lens", (0.42, 0.44, 0.47), nir=0.50, emissivity=0.80, gloss=0.8, retro=0.15)
+BULB = Material("reflector", (0.80, 0.80, 0.82), nir=0.75, emissivity=0.72, gloss=0.9, retro=0.3)
+RUST = Material("rust", (0.16, 0.060, 0.022), nir=0.34, emissivity=0.97)
 INK = Material("ink", (0.03, 0.03, 0.03), nir=0.12, emissivity=0.90)
 WHITE_INK = Material("ink", (0.80, 0.80, 0.80), nir=0.25, emissivity=0.90)
 
-_MUD: Colour = (0.20, 0.15, 0.09)
+_MUD: Colour = (0.05, 0.036, 0.02)
+_DUST: Colour = (0.42, 0.36, 0.27)
+_SPLIT = 0.25
+"""Reflectance that parts bright paint from dark: ours, the middle gray of the eye (sRGB 0.54)."""
 _GROUNDS: Mapping[str, Colour] = {
     "blue": (0.02, 0.09, 0.48), "green": (0.16, 0.50, 0.20),
     "yellow": (0.75, 0.48, 0.02), "white": (0.75, 0.75, 0.75),
 }  # fmt: skip
 _RUBBER: Mapping[str, tuple[Colour, float, float]] = {
     # albedo, near infrared, gloss: black when new, gray and dusty when worn; ours
-    "new": ((0.012, 0.012, 0.013), 0.05, 0.25),
-    "used": ((0.040, 0.039, 0.037), 0.10, 0.05),
-    "worn": ((0.110, 0.098, 0.080), 0.20, 0.0),
+    "new": ((0.008, 0.008, 0.009), 0.03, 0.35),
+    "used": ((0.055, 0.053, 0.050), 0.12, 0.05),
+    "worn": ((0.170, 0.150, 0.120), 0.30, 0.0),
 }
 _DULL: Mapping[str, float] = {"new": 1.0, "used": 0.55, "worn": 0.15}
 _TINTS: Mapping[str, tuple[float, float]] = {
@@ -48,16 +50,26 @@ def paint(detail: VehicleDetail, wear: str, *, colour: Colour | None = None, dir
         detail: the vehicle's own.
         wear: takes the gloss away; "worn" leaves blind flecks.
         colour: another paint than the body's.
-        dirty: mud lies on it in blots.
+        dirty: blots lie on it, mud on bright paint and dust on dark; both are dull in the thermal picture
+            where clear coat mirrors the cold sky.
     """
     own = detail.paint if colour is None else colour
     blots = None
     if dirty:
-        blots = Pattern("speckle", _MUD, 0.30, scale=0.25, phase=detail.tint)
-    elif wear == "worn":  # the clear coat has gone blind in flecks: a third of the way to primer
-        red, green, blue = (0.67 * mine + 0.33 * bare for mine, bare in zip(own, PRIMER.albedo, strict=True))
-        dull = 0.67 * detail.paint_nir + 0.33 * PRIMER.nir
-        blots = Pattern("speckle", (red, green, blue), dull, scale=0.16, phase=detail.tint)
+        lies = _MUD if _is_bright(own) else _DUST
+        blots = Pattern(
+            "speckle",
+            lies,
+            _other(detail.paint_nir, 0.08, 0.60),
+            scale=0.25,
+            phase=detail.tint,
+            emissivity=0.985,
+        )
+    elif wear == "worn":  # the clear coat has gone blind in flecks: halfway to what lies under it
+        bare = scratched(detail, own)
+        red, green, blue = (0.5 * mine + 0.5 * under for mine, under in zip(own, bare.albedo, strict=True))
+        dull = 0.5 * detail.paint_nir + 0.5 * bare.nir
+        blots = Pattern("speckle", (red, green, blue), dull, scale=0.16, phase=detail.tint, emissivity=0.975)
     return Material(
         "paint",
         own,
@@ -65,6 +77,26 @@ def paint(detail: VehicleDetail, wear: str, *, colour: Colour | None = None, dir
         emissivity=0.90,
         gloss=detail.gloss * _DULL[wear],
         pattern=blots,
+    )
+
+
+def _is_bright(colour: Colour) -> bool:
+    return sum(colour) / 3 > _SPLIT
+
+
+def _other(reflectance: float, dark: float, bright: float) -> float:
+    """What stands out from a surface: `dark` from a bright one, `bright` from a dark one."""
+    return dark if reflectance > _SPLIT else bright
+
+
+def scratched(detail: VehicleDetail, own: Colour) -> Material:
+    """Return what shows in a scratch: dark primer under bright paint, bare metal under dark paint.
+
+    Each spectrum sees its own contrast; in the thermal picture bare metal mirrors the cold sky.
+    """
+    level = 0.07 if _is_bright(own) else 0.50
+    return Material(
+        "primer", (level, level, level), nir=_other(detail.paint_nir, 0.08, 0.60), emissivity=0.62
     )
 
 

@@ -1,136 +1,39 @@
 """The CLIP backbone: where it comes from, and how images of any modality go through it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from nextreid.errors import InputError
-from nextreid.model.tokenizer import CONTEXT, build_tokenizer
-from nextreid.seeding import derive_seed
-
-BUILTIN = {
-    # ours, for training from scratch on two CPU cores: 0.7 M weights in the visual tower, so that a few
-    # minutes hold hundreds of steps. The square position grid of 8 x 8 is interpolated to the input, as
-    # for any CLIP. CLIP's initial scale is doubled: with it the class token starts all but blind to the
-    # patches, and the first hundred steps go into finding them.
-    "builtin:small": {
-        "projection_dim": 128,
-        "vision_config": {
-            "hidden_size": 128,
-            "intermediate_size": 256,
-            "num_hidden_layers": 4,
-            "num_attention_heads": 4,
-            "image_size": 128,
-            "patch_size": 16,
-            "initializer_factor": 2.0,
-        },
-        "text_config": {
-            "hidden_size": 128,
-            "intermediate_size": 512,
-            "num_hidden_layers": 3,
-            "num_attention_heads": 2,
-            "max_position_embeddings": CONTEXT,
-        },
-    },
-    # ours, for tests: as little as runs
-    "builtin:tiny": {
-        "projection_dim": 32,
-        "vision_config": {
-            "hidden_size": 48,
-            "intermediate_size": 96,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "image_size": 64,
-            "patch_size": 16,
-        },
-        "text_config": {
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "max_position_embeddings": CONTEXT,
-        },
-    },
-}
-"""Configurations built without network; their weights start at random."""
+from nextreid.model.builtin import PREFIX, load_builtin
+from nextreid.model.clip import Clip
+from nextreid.model.clip_folder import is_ours, read_clip
+from nextreid.model.clip_published import load_published
 
 Dense = Literal["last", "value"]
 
 
-@dataclass(frozen=True)
-class Clip:
-    """A CLIP model with its tokenizer.
-
-    Attributes:
-        model: `transformers.CLIPModel`.
-        tokenizer: the tokenizer its text tower was made for.
-        origin: "clip" (a published checkpoint) or "scratch" (random weights): sets the learning rate.
-    """
-
-    model: Any
-    tokenizer: Any
-    origin: Literal["clip", "builtin", "scratch"]
-
-
 def load_clip(source: str | Path, *, corpus: Sequence[str] = (), seed: int = 0) -> Clip:
-    """Load a CLIP checkpoint, or build a small one.
+    """Load a CLIP, or build a small one.
 
     Args:
-        source: a hub id (`openai/clip-vit-base-patch16`, `id@revision`), a folder in Hugging Face
-            format, or a `builtin:` name. Weights are read from safetensors only.
-        corpus: sentences a `builtin:` tokenizer is made from.
-        seed: of a `builtin:` model's random weights.
+        source: a `builtin:` name (`builtin:clip-small`: trained and shipped, with its own tokenizer), a
+            folder (`nextreid pretrain` writes one; or any in Hugging Face format), or a hub id
+            (`openai/clip-vit-base-patch16`, `id@revision`). Weights are read from safetensors only.
+        corpus: sentences the tokenizer of a random `builtin:` backbone is made from; the others have one.
+        seed: of a random `builtin:` backbone's weights.
 
     Raises:
-        InputError: no such builtin, folder or checkpoint.
+        InputError: no such builtin, folder or checkpoint, a damaged one, or not a CLIP.
     """
-    from transformers import AutoTokenizer, CLIPModel
-
-    source = str(source)
-    if source.startswith("builtin:"):
-        return _build_small(source, corpus=corpus, seed=seed)
-    name, _, revision = source.partition("@")
-    try:
-        model = CLIPModel.from_pretrained(name, revision=revision or "main", use_safetensors=True)
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision or "main")
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"The backbone {source!r} cannot be loaded ({reason})",
-            allowed=f"a Hugging Face CLIP id, id@revision, a folder with config.json, model.safetensors "
-            f"and tokenizer files, or one of {', '.join(BUILTIN)}",
-            do="check the name and the network; a checkpoint without safetensors can be converted once "
-            "with CLIPModel.from_pretrained(...).save_pretrained(FOLDER)",
-        ) from error
-    return Clip(model=model, tokenizer=tokenizer, origin="clip")
-
-
-def _build_small(name: str, *, corpus: Sequence[str], seed: int) -> Clip:
-    from transformers import CLIPConfig, CLIPModel
-
-    if name not in BUILTIN:
-        raise InputError(f"There is no backbone {name!r}", allowed=", ".join(BUILTIN))
-    tokenizer = build_tokenizer(corpus or ["a photo of an object"])
-    settings: dict[str, Any] = {
-        key: dict(value) if isinstance(value, dict) else value for key, value in BUILTIN[name].items()
-    }
-    settings["text_config"] |= {
-        "vocab_size": len(tokenizer),
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
-    if tokenizer.eos_token_id == 2:  # transformers reads 2 as "pool the largest id" (an old default)
-        raise AssertionError("the tokenizer must not give its end token the id 2")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "backbone", name))
-        # eager: on a CPU, faster than fused attention at these widths, in training with bf16
-        model = CLIPModel(CLIPConfig(**settings, attn_implementation="eager"))
-    return Clip(model=model, tokenizer=tokenizer, origin="scratch")
+    name = str(source)
+    if name.startswith(PREFIX):
+        return load_builtin(name, corpus=corpus, seed=seed)
+    if is_ours(Path(name)):
+        return read_clip(name)
+    return load_published(name)
 
 
 def _zero_embedding(entries: int, width: int) -> nn.Embedding:

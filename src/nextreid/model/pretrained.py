@@ -1,8 +1,6 @@
 """A model is a folder: safetensors, config.json, tokenizer, model card. Never pickle."""
 
-import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +9,25 @@ from typing import Any
 from nextreid.attributes.schema import Schema
 from nextreid.errors import InputError
 from nextreid.model.architecture import Architecture, build_model
-from nextreid.model.backbone import Clip
+from nextreid.model.clip import Clip
+from nextreid.model.clip_folder import read_tokenizer
+from nextreid.model.folder import (
+    CARD,
+    CONFIG,
+    WEIGHTS,
+    read_json,
+    read_weights,
+    weights_sha256,
+    write_weights,
+    written_folder,
+)
 from nextreid.model.reid_model import ReidModel
 from nextreid.version import __version__
 
 FORMAT = "nextreid.model/1"
-WEIGHTS, CONFIG, CARD, TOKENIZER = "model.safetensors", "config.json", "README.md", "tokenizer"
+TOKENIZER = "tokenizer"
+
+__all__ = ["Pretrained", "load_model", "save_model", "weights_sha256"]
 
 
 @dataclass(frozen=True)
@@ -38,16 +49,7 @@ class Pretrained:
 
 def save_model(pretrained: Pretrained, folder: str | Path) -> Path:
     """Write a model folder; an existing one is replaced only when the new one is complete."""
-    from safetensors.torch import save_file
-
-    folder = Path(folder)
-    fresh = folder.with_name(folder.name + ".writing")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
     model = pretrained.model
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(state, fresh / WEIGHTS, metadata={"format": "pt"})
-    model.sentences.tokenizer.save_pretrained(fresh / TOKENIZER)
     config = {
         "format": FORMAT,
         "nextreid": __version__,
@@ -63,15 +65,12 @@ def save_model(pretrained: Pretrained, folder: str | Path) -> Path:
         "embedding_width": sum(model.widths.values()),
         "notes": dict(pretrained.notes),
     }
-    (fresh / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    (fresh / CARD).write_text(_card(pretrained), encoding="utf-8")
-    old = folder.with_name(folder.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-    return folder
+    with written_folder(folder) as fresh:
+        write_weights(model.state_dict(), fresh)
+        model.sentences.tokenizer.save_pretrained(fresh / TOKENIZER)
+        (fresh / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        (fresh / CARD).write_text(_card(pretrained), encoding="utf-8")
+    return Path(folder)
 
 
 def load_model(folder: str | Path) -> Pretrained:
@@ -80,39 +79,20 @@ def load_model(folder: str | Path) -> Pretrained:
     Raises:
         InputError: not a model folder, a damaged file, or weights that do not fit the configuration.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-    from transformers import AutoTokenizer, CLIPConfig, CLIPModel
+    from transformers import CLIPConfig, CLIPModel
 
     folder = Path(folder)
     config = _read_config(folder)
     architecture = Architecture.from_dict(config["architecture"])
-    tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER)
+    tokenizer = read_tokenizer(folder / TOKENIZER)
     settings = CLIPConfig(**config["clip"], attn_implementation=config["attention"])
     clip = Clip(model=CLIPModel(settings), tokenizer=tokenizer, origin="scratch")
     model = build_model(architecture, clip)
-    try:
-        state = load_file(folder / WEIGHTS)
-        model.load_state_dict(state, strict=True)
-    except (SafetensorError, OSError, RuntimeError) as error:
-        raise InputError(
-            f"{folder / WEIGHTS} cannot be loaded: {str(error).strip().splitlines()[0]}",
-            allowed="the weights that config.json beside it describes",
-            do="copy the folder again, or train anew",
-        ) from error
+    read_weights(model, folder)
     model.eval()
     return Pretrained(
         model=model, architecture=architecture, origin=config["origin"], notes=config.get("notes", {})
     )
-
-
-def weights_sha256(folder: str | Path) -> str:
-    """Return the SHA-256 of a model folder's weights."""
-    digest = hashlib.sha256()
-    with (Path(folder) / WEIGHTS).open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -122,13 +102,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
             f"{folder} is not a model folder: it has no {CONFIG}",
             allowed=f"a folder with {CONFIG}, {WEIGHTS} and {TOKENIZER}/, as RUN/model after training",
         )
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not valid JSON: {error}", do="copy the folder again") from error
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        found = config.get("format") if isinstance(config, dict) else None
-        raise InputError(f"{path} has format {found!r}", allowed=FORMAT)
+    config = read_json(path)
+    if config.get("format") != FORMAT:
+        raise InputError(f"{path} has format {config.get('format')!r}", allowed=FORMAT)
     missing = [key for key in ("architecture", "clip", "attention", "origin") if key not in config]
     if missing:
         raise InputError(f"{path} lacks {', '.join(missing)}", do="copy the folder again")

@@ -1,0 +1,102 @@
+"""CLIP checkpoints that others made: a folder in Hugging Face form, or an id of the hub."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nextreid.errors import InputError
+from nextreid.model.builtin import available
+from nextreid.model.clip import Clip
+from nextreid.model.clip_folder import check_vocabulary
+
+ANSWER_SECONDS = 10.0  # huggingface_hub's own limit for one question
+
+
+def load_published(source: str) -> Clip:
+    """Load a checkpoint; without network, from the hub's cache if it is there.
+
+    Args:
+        source: a folder, a hub id, or `id@revision`.
+
+    Raises:
+        InputError: no such folder or checkpoint, no CLIP, or damaged weights.
+    """
+    from transformers import AutoTokenizer, CLIPModel
+
+    name, where = _place(source)
+    try:
+        _check_type(name, where)
+        model, report = CLIPModel.from_pretrained(
+            name, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **where
+        )
+        tokenizer = AutoTokenizer.from_pretrained(name, **where)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a damaged or foreign file makes three libraries raise
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            f"The backbone {source!r} cannot be loaded ({reason})",
+            allowed=_allowed(),
+            do="check the name and the network; a checkpoint without safetensors can be converted once "
+            "with CLIPModel.from_pretrained(...).save_pretrained(FOLDER)",
+        ) from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise InputError(
+            f"The backbone {source!r} lacks {len(missing)} weights, the first {missing[0]}",
+            allowed="a CLIP with both its towers",
+        )
+    check_vocabulary(model, tokenizer, repr(source))
+    return Clip(model=model, tokenizer=tokenizer, origin="clip")
+
+
+def _place(source: str) -> tuple[str, dict[str, Any]]:
+    """Return a folder or a hub id, and what transformers needs to know to find its files."""
+    if Path(source).is_dir():  # as it stands, an @ in its name included
+        return source, {"local_files_only": True}
+    if _is_path(source):
+        raise InputError(f"There is no CLIP folder {source}", allowed=_allowed())
+    name, _, revision = source.partition("@")
+    revision = revision or "main"
+    return name, {"revision": revision, "local_files_only": not _hub_answers(name, revision)}
+
+
+def _allowed() -> str:
+    return (
+        "a Hugging Face CLIP id, id@revision, a folder with config.json, model.safetensors "
+        f"and tokenizer files, or one of {', '.join(available())}"
+    )
+
+
+def _is_path(source: str) -> bool:
+    """Tell what can only be a path: a hub id has one slash at most, inside."""
+    return (
+        source.startswith((".", "/", "~")) or source.count("/") > 1 or "\\" in source or source.endswith("/")
+    )
+
+
+def _hub_answers(name: str, revision: str) -> bool:
+    """Ask the hub one question, once.
+
+    transformers would ask again and again, for half a minute, where there is no network.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        get_hf_file_metadata(hf_hub_url(name, "config.json", revision=revision), timeout=ANSWER_SECONDS)
+    except HfHubHTTPError:
+        return True  # it answered "no": transformers says why
+    except Exception:  # no network, a proxy, offline mode: httpx's errors change with its version
+        return False
+    return True
+
+
+def _check_type(name: str, where: dict[str, Any]) -> None:
+    from transformers import PretrainedConfig
+
+    settings, _ = PretrainedConfig.get_config_dict(name, **where)
+    kind = settings.get("model_type")
+    if kind != "clip":
+        raise InputError(f"The checkpoint {name!r} is a model of type {kind!r}", allowed="clip")

@@ -40,8 +40,26 @@ def linear(srgb: tuple[float, float, float]) -> Colour:
     return (round(red, 5), round(green, 5), round(blue, 5))
 
 
-def draw_shade(name: str, rng: np.random.Generator) -> Colour:
+NEUTRAL = ("black", "white", "gray", "dark gray", "dark blue", "beige", "brown", "light gray")
+"""Colours of most second dyes on a street: ours."""
+
+
+def draw_worn_shade(name: str, rng: np.random.Generator) -> Colour:
+    """Draw a shade as streets show it: in three draws of five from the quiet end of the name's range.
+
+    Raises:
+        InputError: a name without a range.
+    """
+    return draw_shade(name, rng, loud=0.35 if rng.uniform() < 0.6 else 1.0)
+
+
+def draw_shade(name: str, rng: np.random.Generator, *, loud: float = 1.0) -> Colour:
     """Draw one shade of a named colour as linear RGB.
+
+    Args:
+        name: of the colour.
+        rng: draws hue, saturation and value.
+        loud: share of the range of saturations that is drawn from, from its low end, 0..1.
 
     Raises:
         InputError: a name without a range.
@@ -49,6 +67,8 @@ def draw_shade(name: str, rng: np.random.Generator) -> Colour:
     if name not in _RANGES:
         raise InputError(f"{name!r} has no range of shades", allowed=", ".join(COLOUR_NAMES))
     hue, saturation, value = (float(rng.uniform(low, high)) for low, high in _RANGES[name])
+    least = _RANGES[name][1][0]
+    saturation = least + loud * (saturation - least)
     return linear(colorsys.hsv_to_rgb(hue % 360 / 360, saturation, value))
 
 

@@ -15,6 +15,12 @@ from nextreid.synthetic.sighting import Light, Occluder, Sensor, Sighting
 OCCLUDED = 0.42
 """Share of observations with something in front: ours, inside DESIGN's 30 to 50 %."""
 
+FAR_AWAY = 0.15
+"""Share of sightings that are few pixels enlarged: ours; many of the real crops are so soft."""
+
+BLOOMING = {"day": 0.06, "dusk": 0.15, "night": 0.2}
+"""How often the near-infrared picture is overexposed and bright cloth wears a halo: ours."""
+
 CLUTTER = ("pole", "bin", "bush", "board")
 
 PERIODS = {"day": 0.60, "dusk": 0.10, "night": 0.30}
@@ -104,7 +110,9 @@ def _draw_light(rng: np.random.Generator, period: str, response: Camera) -> Ligh
     }[period]
     lamp = {"day": 0.0, "dusk": 0.05, "night": float(rng.uniform(0.025, 0.075))}[period] * lamp_lit
     sodium = float(rng.uniform(0.0, 1.0))
-    fog = float(rng.uniform(0.25, 0.6)) if rng.uniform() < 0.07 else 0.0
+    fog = float(rng.uniform(0.1, 0.6)) if rng.uniform() < 0.1 else 0.0
+    rain = float(rng.uniform(0.3, 1.0)) if rng.uniform() < 0.06 else 0.0
+    bloom = float(rng.uniform(0.3, 1.0)) if rng.uniform() < BLOOMING[period] else 0.0
     chance = {"day": 0.0, "dusk": 0.15, "night": 0.25}[period]
     flare = float(rng.uniform(0.25, 0.9)) if rng.uniform() < chance else 0.0
     return Light(
@@ -120,11 +128,18 @@ def _draw_light(rng: np.random.Generator, period: str, response: Camera) -> Ligh
         exposure=float(np.exp(rng.normal(*(_EXPOSURE_DAY if period == "day" else _EXPOSURE_DARK)))),
         nir_day={"day": 0.75, "dusk": 0.12, "night": 0.0}[period] * float(rng.uniform(0.8, 1.15)),
         nir_lamp={"day": 0.0, "dusk": 0.6, "night": 0.8}[period] * response.lamp,
-        nir_exposure=float(np.exp(rng.normal(0.3, 0.15))),
+        nir_exposure=float(np.exp(rng.normal(0.3, 0.15) + 0.7 * bloom)),
         fog=fog,
+        rain=rain,
+        bloom=bloom,
         flare=flare,
         flare_at=(float(rng.uniform(-0.1, 1.1)), float(rng.uniform(0.3, 0.85))),
     )
+
+
+def _within(value: float, limit: float) -> float:
+    """A misregistration that the margin round the crop still covers."""
+    return float(np.clip(value, -limit, limit))
 
 
 def _draw_sensors(rng: np.random.Generator, period: str, response: Camera) -> dict[str, Sensor]:
@@ -134,17 +149,19 @@ def _draw_sensors(rng: np.random.Generator, period: str, response: Camera) -> di
         NIR: {"day": 2.0, "dusk": 2.5, "night": 3.0}[period],
         TIR: 2.0,
     }
+    poor = float(rng.uniform(0.45, 0.75)) if rng.uniform() < FAR_AWAY else 1.0
     sensors = {}
     for modality in (RGB, NIR, TIR):
         x, y = response.offset[modality]
         soft = bool(rng.uniform() < 0.2)
+        far = poor if rng.uniform() < 0.7 else 1.0
         sensors[modality] = Sensor(
-            offset=(x + float(rng.normal(0.0, 0.008)), y + float(rng.normal(0.0, 0.006))),
-            zoom=response.zoom[modality] * float(rng.uniform(0.99, 1.01)),
-            sharpness=float(np.clip(response.sharpness * rng.uniform(0.75, 1.1), 0.45, 1.0)),
+            offset=(_within(x + rng.normal(0.0, 0.013), 0.038), _within(y + rng.normal(0.0, 0.010), 0.034)),
+            zoom=float(np.clip(response.zoom[modality] * rng.uniform(0.975, 1.04), 0.965, 1.07)),
+            sharpness=float(np.clip(response.sharpness * far * rng.uniform(0.75, 1.1), 0.28, 1.0)),
             blur=float(rng.uniform(0.004, 0.009)) if soft else float(rng.uniform(0.0015, 0.003)),
-            noise=grain[modality] * response.noise * float(rng.uniform(0.8, 1.25)),
-            jpeg=int(rng.integers(55, 92)) if rng.uniform() < 0.5 else 0,
+            noise=grain[modality] * response.noise * float(rng.uniform(0.6, 1.6)),
+            jpeg=int(rng.integers(45, 92)) if rng.uniform() < 0.55 else 0,
         )
     return sensors
 

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nextreid.seeding import numpy_generator
 from nextreid.synthetic.parts import ObjectState
 from nextreid.synthetic.person_identities import PersonDetail
 
 HEIGHT = 1.75
 """Everybody is built this tall; the camera frames persons by their height, as detectors do."""
+
+FOLDED = 0.12
+"""Share of the moments in which free arms are folded before the chest: ours; real crops show it often."""
 
 Point = NDArray[np.float64]
 
@@ -53,10 +57,13 @@ def pose(detail: PersonDetail, state: ObjectState, *, holding: str) -> Skeleton:
 
     Args:
         detail: proportions.
-        state: phase and stride of the walk.
+        state: phase and stride of the walk; its seed moves arms, back and head a little.
         holding: what is carried; it bends the arm of `detail.side`.
     """
     turn = 2 * np.pi * state.phase
+    rng = numpy_generator(state.seed, "pose")
+    raised, bent = rng.normal(0.0, 0.13, 2), rng.uniform(-0.1, 0.5, 2)
+    bow, tilt, folded = rng.normal(0.0, 0.03), rng.normal(0.0, 0.02), rng.uniform() < FOLDED
     reach = 0.10 + 0.42 * state.stride * detail.swing
     leg = detail.legs * HEIGHT
     thigh, shin = 0.51 * leg, 0.44 * leg
@@ -81,22 +88,25 @@ def pose(detail: PersonDetail, state: ObjectState, *, holding: str) -> Skeleton:
 
     waist = np.array([0.01, 0.0, leg + 0.10]) - down
     spine = HEIGHT - 2 * head - 0.07 - leg - 0.10
-    lean = detail.stoop + 0.03 * state.stride
+    lean = detail.stoop + 0.03 * state.stride + bow
     chest = waist + np.array([lean * 0.6, 0.0, spine * 0.72])
     neck = waist + np.array([lean, 0.0, spine])
-    centre = neck + np.array([lean * 0.7 + 0.015, 0.0, 0.06 + head])
+    centre = neck + np.array([lean * 0.7 + 0.015, tilt, 0.06 + head])
     upper_arm, forearm = 0.178 * HEIGHT * detail.arms, 0.155 * HEIGHT * detail.arms
     shoulders, elbows, wrists = [], [], []
     for way in (1, -1):
-        angle = -way * reach * 0.85 * np.sin(turn)
-        bend = 0.25 + 0.5 * state.stride
+        angle = -way * reach * 0.85 * np.sin(turn) + raised[(1 - way) // 2]
+        bend = 0.25 + 0.5 * state.stride + bent[(1 - way) // 2]
+        inward = 0.4
         outward = way * 0.035 * detail.girth
         if way == detail.side and holding != "nothing":
             angle, bend, outward = _HOLDS.get(holding, (angle, bend, outward / way))
             outward *= way
+        elif folded and holding in ("nothing", "backpack", "school bag"):
+            angle, bend, outward, inward = 0.35, 1.35, way * 0.06, 3.2
         shoulder = neck + np.array([-0.01, way * width, -0.075])
         elbow = shoulder + _swing(angle, upper_arm, outward)
-        wrist = elbow + _swing(angle + bend, forearm, -outward * 0.4)
+        wrist = elbow + _swing(angle + bend, forearm, -outward * inward)
         shoulders.append(shoulder)
         elbows.append(elbow)
         wrists.append(wrist)

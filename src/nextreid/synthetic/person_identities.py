@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from nextreid.seeding import numpy_generator
-from nextreid.synthetic.colours import draw_any, draw_shade, linear
+from nextreid.synthetic.colours import NEUTRAL, draw_any, draw_shade, draw_worn_shade, linear
 from nextreid.synthetic.lineage import Slot, plan_lineage
 from nextreid.synthetic.parts import PATTERNS, Colour, Pattern
 
@@ -129,7 +129,7 @@ def _person(slot: Slot, seed: int) -> PersonIdentity:
     if slot.variant and changed in words and changed in ("upper_colour", "lower_colour"):
         part = changed.removesuffix("_colour")
         rng = numpy_generator(seed, "person-shade", slot.clan, slot.body)
-        shade = draw_shade(words[changed], rng)
+        shade = draw_worn_shade(words[changed], rng)
         detail = replace(detail, upper=shade) if part == "upper" else replace(detail, lower=shade)
     return PersonIdentity(slot.name, slot.split, slot.lookalike, slot.twins, words, detail)
 
@@ -161,12 +161,13 @@ def _pattern(rng: np.random.Generator, chance: float, ground: float) -> Pattern 
     kind = PATTERNS[int(rng.integers(len(PATTERNS)))]
     light = float(rng.uniform(0.55, 0.92)) if ground < 0.3 else float(rng.uniform(0.04, 0.15))
     contrast = round(light, 3)
+    dye = draw_any(rng) if rng.uniform() < 0.4 else draw_shade(_pick(NEUTRAL, rng), rng)
     drawn = Pattern(
         kind,
-        draw_any(rng),
+        dye,
         contrast if rng.uniform() < 0.67 else ground,
         scale=round(float(rng.uniform(0.05, 0.22)), 3),
-        duty=round(float(rng.uniform(0.25, 0.6)), 3),
+        duty=round(float(rng.uniform(0.2, 0.5)), 3),
         phase=round(float(rng.uniform()), 3),
     )
     return drawn if rng.uniform() < chance else None
@@ -189,7 +190,7 @@ def _draw_detail(words: Mapping[str, str], rng: np.random.Generator) -> PersonDe
     greyed = words["age"] == "senior"
     hair_names = ("light gray", "gray", "white") if greyed else ("black", "black", "brown", "beige", "orange")
     return PersonDetail(
-        girth=u(0.84, 1.32) * {"teenager": 0.80, "child": 0.92}.get(words["age"], 1.0),
+        girth=u(0.82, 1.4) * {"teenager": 0.80, "child": 0.92}.get(words["age"], 1.0),
         shoulders=u(0.94, 1.10) * (0.87 if words["gender"] == "female" else 1.05) * (0.88 if young else 1.0),
         legs=u(0.455, 0.52) - 0.03 * young + 0.012 * half_grown,
         head=u(0.95, 1.06) + 0.30 * young + 0.11 * half_grown,
@@ -201,10 +202,10 @@ def _draw_detail(words: Mapping[str, str], rng: np.random.Generator) -> PersonDe
         hair_volume=u(0.92, 1.12),
         skin=skin,
         hair=draw_shade(_pick(hair_names, rng), rng),
-        upper=draw_shade(words["upper_colour"], rng),
-        upper_pattern=_pattern(rng, 0.75, nir_upper),
+        upper=draw_worn_shade(words["upper_colour"], rng),
+        upper_pattern=_pattern(rng, 0.65, nir_upper),
         quilt=u(0.05, 0.12) if rng.uniform() < 0.35 else 0.0,
-        lower=draw_shade(words.get("lower_colour", "black"), rng),
+        lower=draw_worn_shade(words.get("lower_colour", "black"), rng),
         lower_pattern=_pattern(rng, 0.35, nir_lower),
         shoe=draw_any(rng),
         sole=draw_shade(_pick(("white", "white", "black", "gray", "beige"), rng), rng),

@@ -24,6 +24,7 @@ from nextreid.synthetic.shapes import turn_z
 from nextreid.synthetic.sighting import Sighting
 from nextreid.synthetic.spectra import inferno, shade_nir, shade_rgb, shade_tir
 from nextreid.synthetic.surfaces import gather
+from nextreid.synthetic.weather import add_rain, bloom, draw_rain
 
 Bytes = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
@@ -71,7 +72,7 @@ class Rendered:
 
 def margin_of(size: tuple[int, int]) -> int:
     """Pixels around the crop, so that misregistration and zoom never run out of picture."""
-    return max(4, round(0.065 * size[0]))
+    return max(4, round(0.075 * size[0]))
 
 
 def set_stage(
@@ -140,6 +141,12 @@ def render(stage: Stage) -> Rendered:
         NIR: shade_nir(surface, backdrop, camera, light, rays.shape),
         TIR: shade_tir(surface, backdrop, camera, light.fog, rays.shape),
     }
+    if light.bloom:
+        clean[NIR] = bloom(clean[NIR], light.bloom)
+    if light.rain:
+        streaks = draw_rain(light, rays.shape, sighting.seed)
+        clean[RGB] = add_rain(clean[RGB], streaks[..., None])
+        clean[NIR] = add_rain(clean[NIR], streaks)
     images, masks = {}, {}
     for modality, picture in clean.items():
         sensor = sighting.sensors[modality]

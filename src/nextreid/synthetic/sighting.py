@@ -27,6 +27,8 @@ class Light:
         nir_lamp: strength of the active illuminator (on at dusk and night).
         nir_exposure: gain of the near-infrared camera.
         fog: share of light lost over 15 m in RGB; half of it in NIR, a tenth in TIR.
+        rain: strength of rain, 0 none: bright streaks in RGB and NIR.
+        bloom: strength of the halo round overexposed places in NIR, 0 none.
         flare: strength of a headlight in view, 0 none.
         flare_at: (x, y) in shares of the crop.
     """
@@ -45,6 +47,8 @@ class Light:
     nir_lamp: float
     nir_exposure: float
     fog: float
+    rain: float
+    bloom: float
     flare: float
     flare_at: tuple[float, float]
 

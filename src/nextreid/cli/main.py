@@ -19,7 +19,7 @@ from nextreid.cli.verb import Verb, add_common_options
 from nextreid.errors import InputError, NextReidError
 from nextreid.version import __version__
 
-VERB_FILES = ("data", "synth", "train", "embed", "evaluate", "quickstart")
+VERB_FILES = ("data", "synth", "train", "embed", "evaluate", "model", "quickstart")
 """The files of this folder that hold verbs, in the order of `nextreid --help`."""
 
 INTERRUPTED, FAULT = 130, 70
@@ -103,7 +103,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-GROUPS = {"data": "check, import and list data sets"}
+GROUPS = {
+    "data": "check, import and list data sets",
+    "model": "measure what a model knows without training",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -61,9 +61,22 @@ def bootstrap_intervals(
     """
     if samples == 0:
         return {}
-    means = _resampled_means(ranking.scores(), samples, seed)
-    low, high = _percentiles(means)
-    return {name: (float(low[i]), float(high[i])) for i, name in enumerate(METRIC_NAMES)}
+    intervals = mean_intervals(ranking.scores(), samples=samples, seed=seed)
+    return dict(zip(METRIC_NAMES, intervals, strict=True))
+
+
+def mean_intervals(
+    scores: np.ndarray, *, samples: int = 1000, seed: int = 0
+) -> tuple[tuple[float, float], ...]:
+    """Return the 95 % percentile interval of each column's mean over resampled rows.
+
+    Args:
+        scores: (rows, columns) float64, at least one row.
+        samples: how many times to draw as many rows as there are, with replacement; at least 1.
+        seed: of the draws.
+    """
+    low, high = _percentiles(_resampled_means(scores, samples, seed))
+    return tuple((float(a), float(b)) for a, b in zip(low, high, strict=True))
 
 
 def paired_differences(
@@ -117,7 +130,16 @@ def chance_scores(ranking: Ranking) -> dict[str, float]:
         E[AP] = (H_N + (n - 1) / (N - 1) (N - H_N)) / N
         P(first match within k) = 1 - C(N - n, k) / C(N, k)
     """
-    n, total = ranking.matches[ranking.valid], ranking.kept[ranking.valid]
+    return random_order_scores(ranking.matches[ranking.valid], ranking.kept[ranking.valid])
+
+
+def random_order_scores(n: np.ndarray, total: np.ndarray) -> dict[str, float]:
+    """Return the same for queries of which only the numbers are known.
+
+    Args:
+        n: (Q,) int, how many matches each query has; at least 1.
+        total: (Q,) int, how many entries it is compared with.
+    """
     harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, total.max() + 1))])[total]
     share = (n - 1) / np.maximum(total - 1, 1)
     scores = {"mAP": float(((harmonic + share * (total - harmonic)) / total).mean())}

@@ -16,6 +16,8 @@ _EXPORTS = {
     "InputError": "nextreid.errors",
     "NextReidError": "nextreid.errors",
     "NextReID": "nextreid.embedding.embedder",
+    "ImageTextReader": "nextreid.embedding.reader",
+    "load_clip": "nextreid.model.backbone",
     "Embeddings": "nextreid.embedding.embeddings",
     "load_embeddings": "nextreid.embedding.embeddings",
     "Manifest": "nextreid.data.manifest",

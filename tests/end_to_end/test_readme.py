@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from nextreid.cli.main import build_parser, main
+from nextreid.model.builtin import available
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -92,4 +93,8 @@ def test_examples_run(model: Path, tmp_path: Path) -> None:
     lines = run("nearest.py", str(model), str(table)).splitlines()
     assert len(lines) == 3
     assert lines[0].startswith("anna_door_01 (rgb+tir) -> ")
-    assert {path.name for path in (ROOT / "examples").glob("*.py")} == {"own_data.py", "nearest.py"}
+    backbone = next(iter(available()))  # the shipped one, where the installation holds it
+    found = run("zero_shot.py", str(table), "a man with a red hat", backbone).splitlines()
+    assert [line.split(", cosine ")[0] for line in sorted(found)] == ["anna_door_01", "bert_door_01"]
+    shown = {path.name for path in (ROOT / "examples").glob("*.py")}
+    assert shown == {"own_data.py", "nearest.py", "zero_shot.py"}

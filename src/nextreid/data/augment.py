@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from kornia.geometry.transform import hflip
 from torch import Tensor
 
 from nextreid.errors import InputError
@@ -113,6 +112,8 @@ class _Geometry:
         return cls(bool(chance < options.flip), float(down), float(right))
 
     def apply(self, image: Tensor, pad: int) -> Tensor:
+        from kornia.geometry.transform import hflip  # here: a fifth of a second that only training needs
+
         _, height, width = image.shape
         if self.mirrored:
             image = hflip(image)

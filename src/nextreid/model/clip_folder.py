@@ -89,7 +89,8 @@ def read_notes(folder: str | Path) -> PretrainingNotes:
     Raises:
         InputError: there are no notes, or they cannot be read.
     """
-    return PretrainingNotes.from_dict(read_json(Path(folder) / NOTES))
+    path = Path(folder) / NOTES
+    return PretrainingNotes.from_dict(read_json(path), where=str(path))
 
 
 def read_clip(folder: str | Path) -> Clip:

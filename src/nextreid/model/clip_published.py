@@ -38,8 +38,9 @@ def load_published(source: str) -> Clip:
         raise InputError(
             f"The backbone {source!r} cannot be loaded ({reason})",
             allowed=_allowed(),
-            do="check the name and the network; a checkpoint without safetensors can be converted once "
-            "with CLIPModel.from_pretrained(...).save_pretrained(FOLDER)",
+            do=("copy the folder again" if Path(source).is_dir() else "check the name and the network")
+            + "; a checkpoint without safetensors can be converted once with "
+            "CLIPModel.from_pretrained(...).save_pretrained(FOLDER)",
         ) from error
     missing = sorted(report["missing_keys"])
     if missing:

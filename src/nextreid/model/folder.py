@@ -67,8 +67,9 @@ def read_weights(model: Any, folder: Path) -> None:
     try:
         model.load_state_dict(load_file(path), strict=True)
     except (SafetensorError, OSError, RuntimeError) as error:
+        lines = [line.strip() for line in str(error).strip().splitlines()]
         raise InputError(
-            f"{path} cannot be loaded: {str(error).strip().splitlines()[0]}",
+            f"{path} cannot be loaded: {' '.join(lines[:2])}",  # torch names the first weight in the second
             allowed=f"the weights that {CONFIG} beside it describes",
             do="copy the folder again, or train anew",
         ) from error

@@ -53,8 +53,14 @@ class PretrainingNotes:
         return {"format": FORMAT, **asdict(self)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "PretrainingNotes":
+    def from_dict(
+        cls, values: Mapping[str, Any], *, where: str = "The notes of a pretraining"
+    ) -> "PretrainingNotes":
         """Read what `to_dict` wrote.
+
+        Args:
+            values: by name of the attribute.
+            where: the file they stand in, for errors.
 
         Raises:
             InputError: another format, or a missing or unknown key.
@@ -62,13 +68,13 @@ class PretrainingNotes:
         given = dict(values)
         form = given.pop("format", FORMAT)
         if form != FORMAT:
-            raise InputError(f"The notes of a pretraining have format {form!r}", allowed=FORMAT)
+            raise InputError(f"{where}: the format is {form!r}", allowed=FORMAT)
         known = {f.name for f in fields(cls)}
         needed = known - {"loss", "selection", "attention", "weights_sha256"}
         unknown, missing = sorted(set(given) - known), sorted(needed - set(given))
         if unknown or missing:
             raise InputError(
-                f"The notes of a pretraining have unknown keys {unknown} and lack {missing}",
+                f"{where}: unknown keys {unknown}, missing keys {missing}",
                 allowed=", ".join(sorted(known)),
                 do="use the version of nextreid that wrote them",
             )

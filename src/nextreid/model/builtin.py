@@ -1,6 +1,6 @@
 """The backbones that need no network: random ones for training from scratch, and those that are shipped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -116,22 +116,31 @@ def _folder(name: str) -> Path:
 
 
 def _build_random(name: str, *, corpus: Sequence[str], seed: int) -> Clip:
+    return random_clip(RANDOM[name], corpus=corpus, seed=derive_seed(seed, "backbone", name))
+
+
+def random_clip(settings: Mapping[str, Any], *, corpus: Sequence[str], seed: int) -> Clip:
+    """Build a CLIP with random weights and a tokenizer of its own.
+
+    Args:
+        settings: of `transformers.CLIPConfig`, without what the tokenizer decides.
+        corpus: sentences that the tokenizer is made from.
+        seed: of the weights.
+    """
     from transformers import CLIPConfig, CLIPModel
 
     tokenizer = build_tokenizer(corpus or ["a photo of an object"])
-    settings: dict[str, Any] = {
-        key: dict(value) if isinstance(value, dict) else value for key, value in RANDOM[name].items()
-    }
-    settings["text_config"] |= {
+    if tokenizer.eos_token_id == 2:  # transformers reads 2 as "pool the largest id" (an old default)
+        raise AssertionError("the tokenizer must not give its end token the id 2")
+    text = settings["text_config"] | {
         "vocab_size": len(tokenizer),
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }
-    if tokenizer.eos_token_id == 2:  # transformers reads 2 as "pool the largest id" (an old default)
-        raise AssertionError("the tokenizer must not give its end token the id 2")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "backbone", name))
+        torch.manual_seed(seed)
         # eager: on a CPU, faster than fused attention at these widths, in training with bf16
-        model = CLIPModel(CLIPConfig(**settings, attn_implementation="eager"))
+        config = CLIPConfig(**{**settings, "text_config": text}, attn_implementation="eager")
+        model = CLIPModel(config)
     return Clip(model=model, tokenizer=tokenizer, origin="scratch")

@@ -4,7 +4,7 @@ from nextreid.model.backbone import load_clip
 from nextreid.model.clip_folder import save_clip
 from nextreid.model.pretraining_notes import PretrainingNotes
 
-from conftest import CORPUS  # isort: skip
+CORPUS = ("a woman in a red jacket with blue jeans", "a man carrying a black backpack", "short curly hair")
 
 WORLDS = (
     {"kind": "person", "seed": "a", "identities": 12, "observations": 96, "size": [192, 96]},

@@ -11,8 +11,7 @@ from nextreid.model.backbone import load_clip
 from nextreid.model.clip_card import model_card
 from nextreid.model.folder import weights_sha256
 
-from clip_cases import make_folder, make_notes  # isort: skip
-from conftest import CORPUS  # isort: skip
+from clip_cases import CORPUS, make_folder, make_notes  # isort: skip
 
 
 @pytest.fixture

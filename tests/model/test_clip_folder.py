@@ -18,8 +18,8 @@ from nextreid.model.folder import weights_sha256
 from nextreid.model.pretrained import Pretrained, load_model, save_model
 from nextreid.model.pretraining_notes import PretrainingNotes
 
-from clip_cases import make_folder, make_notes  # isort: skip
-from conftest import CORPUS, MODALITIES, SIZE, make_batch  # isort: skip
+from clip_cases import CORPUS, make_folder, make_notes  # isort: skip
+from conftest import MODALITIES, SIZE, make_batch  # isort: skip
 
 SENTENCES = ["a woman in a red jacket", "a man carrying a black backpack", "Ünknown wörds"]
 

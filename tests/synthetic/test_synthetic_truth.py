@@ -59,9 +59,9 @@ def test_visible_values_differ_in_pixels_by_more_than_noise(kind, attribute, one
         for modality in seen_a & seen_b:
             change = a.images[modality].astype(float)[..., :1] - b.images[modality][..., :1]
             ratios[modality].append(np.sqrt((change**2).sum()) / noise[modality])
-        if tried == 40 or sum(map(len, ratios.values())) >= 24:
+        if tried == 30 or sum(map(len, ratios.values())) >= 12:
             break
-    seen = {m: r for m, r in ratios.items() if len(r) >= 3}
+    seen = {m: r for m, r in ratios.items() if len(r) >= 2}
     assert seen
     for modality, values in seen.items():
         # A matched filter tells two pictures apart when their distance is some ten times the noise of a

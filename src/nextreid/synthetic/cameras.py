@@ -65,7 +65,7 @@ def draw_cameras(count: int, seed: int) -> tuple[Camera, ...]:
                 saturation=u(0.75, 1.05),
                 contrast=u(0.85, 1.2),
                 noise=u(0.7, 1.4),
-                sharpness=u(0.5, 1.0),
+                sharpness=u(0.6, 1.0),
                 lamp=u(0.85, 1.2),
                 thermal=(u(2.5, 4.0), u(11.5, 13.5)),
                 offset={m: (u(-0.02, 0.02), u(-0.015, 0.015)) for m in (RGB, NIR, TIR)},

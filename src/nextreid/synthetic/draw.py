@@ -15,7 +15,7 @@ from nextreid.synthetic.sighting import Light, Occluder, Sensor, Sighting
 OCCLUDED = 0.42
 """Share of observations with something in front: ours, inside DESIGN's 30 to 50 %."""
 
-FAR_AWAY = 0.15
+FAR_AWAY = 0.12
 """Share of sightings that are few pixels enlarged: ours; many of the real crops are so soft."""
 
 BLOOMING = {"day": 0.06, "dusk": 0.15, "night": 0.2}

@@ -145,7 +145,9 @@ def _hair(words: Mapping[str, str], volume: float, body: Skeleton, material: Mat
     x, _, z = body.head
     puff = volume * {"curly": 1.34, "wavy": 1.14}.get(style, 1.0)
     cap = ellipsoid(
-        (x - rx * 0.2, 0.0, z + rz * 0.24), (rx * 1.0 * puff, ry * 1.1 * puff, rz * 0.88 * puff**0.5), rings=9
+        (x - rx * (puff - 0.8), 0.0, z + rz * 0.24),
+        (rx * 1.0 * puff, ry * 1.1 * puff, rz * 0.88 * puff**0.5),
+        rings=9,
     )
     heat = 7.0 - 10.0 * (
         volume * {"curly": 1.2, "wavy": 1.08}.get(style, 1.0) - 0.85
@@ -154,7 +156,7 @@ def _hair(words: Mapping[str, str], volume: float, body: Skeleton, material: Mat
     if style == "curly":
         for angle in np.arange(9) * 2 * np.pi / 9:
             rise = 0.62 + 0.22 * np.cos(4 * angle)
-            tuft = (x - rx * 0.2 + rx * puff * 0.8 * np.cos(angle), ry * puff * np.sin(angle), z + rz * rise)
+            tuft = (x - rx * 0.45 + rx * puff * 0.8 * np.cos(angle), ry * puff * np.sin(angle), z + rz * rise)
             if np.cos(angle) < 0.85 or rise > 0.8:
                 parts.append(
                     _part("hair", ellipsoid(tuft, (0.032, 0.032, 0.032), rings=5), material, 0.6 * heat)

@@ -33,7 +33,7 @@ def shoes(
         across = side / np.linalg.norm(side)
         up = np.cross(toe, across)
         turn = np.stack([toe / np.linalg.norm(toe), across, up / np.linalg.norm(up)], -1)
-        bulk = {"athletic sneakers": 1.22, "casual boots": 1.15, "casual sneakers": 1.02}.get(name, 0.86)
+        bulk = {"athletic sneakers": 1.28, "casual boots": 1.15, "casual sneakers": 1.02}.get(name, 0.86)
         slim = 0.82 if name == "formal heels" else 1.0
         long = 0.155 if name == "formal shoes" else 0.135
         base = ankle - up / np.linalg.norm(up) * 0.05
@@ -65,7 +65,7 @@ def shoes(
             parts.append(
                 _part(
                     "shoe",
-                    limb([ankle - (knee - ankle) * 0.02, ankle + (knee - ankle) * 0.3], (0.062, 0.066)),
+                    limb([ankle - (knee - ankle) * 0.02, ankle + (knee - ankle) * 0.3], (0.078, 0.088)),
                     upper,
                     heat,
                 )

@@ -34,11 +34,15 @@ UNSEEN = frozenset({("tyres_wear", TIR)})
 """Attribute and modality of which physics shows nothing that a small picture keeps, whatever the schema
 says of good pictures: bald and new rubber are equally warm and emissive."""
 
-LIT = 16.0
+LIT = 20.0
 """Least mean code (of 255) of lit evidence for its shape: ours, about twice the night noise."""
 
 LIT_SMALL = 28.0
-"""The same for small things, whose pixels are too few to average the noise: ours, three times it."""
+"""The same for small things and for details: their pixels are too few to average the noise (ours, three
+times it)."""
+
+DETAIL = 0.85
+"""Observability in the schema below which an attribute is a detail: ours; shoes, glasses, wear are."""
 
 LIT_COLOUR = 30.0
 """The same for its colour: ours; below it the cast of noise exceeds the colour."""
@@ -113,7 +117,9 @@ def find_truth(
                 visible = float(shares[numbers].sum()) >= least / seen
                 if visible and modality != TIR:
                     light = total[numbers].sum() / max(weight[numbers].sum(), 1)
-                    visible = light >= _needed(attribute.name, modality, sighting, small=small)
+                    visible = light >= _needed(
+                        attribute.name, modality, sighting, small=small or seen < DETAIL
+                    )
             facts.append(Fact(sighting.observation, modality, attribute.name, value, bool(visible)))
     return tuple(facts)
 

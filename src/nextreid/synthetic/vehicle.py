@@ -55,7 +55,7 @@ VEHICLE_EVIDENCE: Mapping[str, tuple[str, ...]] = {
     "brand": ("emblem", "grille"),
     "type": ("body", "door", "roof", "cargo"),
     "viewpoint": ("body", "door", "bonnet", "headlight", "taillight"),
-    "wear": ("door", "body"),
+    "wear": ("door",),  # scratches are on the flanks
     "window_tint": ("window", "rear_window", "windscreen"),
     "window_shape": ("window",),
     "headlights_state": ("headlight",),

@@ -19,12 +19,11 @@ from nextreid.evaluation.probe_data import ProbeData, Unmeasured, check_data, ga
 from nextreid.evaluation.probe_galleries import Gallery, mixed, retrieve
 from nextreid.evaluation.probe_pointing import (
     Level,
+    PartGrid,
     PointingScore,
     PointingTally,
     Target,
     best_positions,
-    lies_on,
-    patch_shares,
     targets_of,
 )
 from nextreid.evaluation.probe_retrieval import GALLERY, MIXED, SENTENCES, RetrievalScore
@@ -166,9 +165,9 @@ def _look(
         classes.append(tokens.classes)
         for patches in tokens.patches:
             if evidence is not None and codes is not None:
-                mask = evidence.mask(rows[at], modality)
+                parts = PartGrid.of(evidence.mask(rows[at], modality), reader.grid)
                 for target in targets_of(data.schema, codes[at], evidence):
-                    lies = lies_on(patch_shares(mask, reader.grid, target.numbers))
+                    lies = parts.lies_on(target.numbers)
                     if lies.any():
                         vector = target_vector(reader, grammar, prompts, target)
                         tally.add(target, lies, int((patches @ vector).argmax()))
@@ -193,10 +192,10 @@ def _positions(grid: tuple[int, int], data: ProbeData, modality: str) -> dict[tu
         return None
     tally: dict[tuple[Level, str], NDArray[np.int64]] = {}
     for row, codes in zip(rows, data.truth.shown(rows, modality), strict=True):
-        mask = data.truth.evidence.mask(row, modality)
+        parts = PartGrid.of(data.truth.evidence.mask(row, modality), grid)
         for target in targets_of(data.schema, codes, data.truth.evidence):
             counts = tally.setdefault((target.level, target.name), np.zeros(grid[0] * grid[1], np.int64))
-            counts += lies_on(patch_shares(mask, grid, target.numbers))
+            counts += parts.lies_on(target.numbers)
     return best_positions(tally)
 
 

@@ -17,7 +17,7 @@ from nextreid.embedding.atomic import written_whole
 from nextreid.embedding.reader import TokenReader
 from nextreid.evaluation.probe import ProbeData, target_vector
 from nextreid.evaluation.probe_attributes import AttributeScore
-from nextreid.evaluation.probe_pointing import Target, lies_on, patch_shares, targets_of
+from nextreid.evaluation.probe_pointing import PartGrid, Target, targets_of
 from nextreid.seeding import numpy_generator
 
 SHOWN = 6
@@ -162,7 +162,7 @@ def _pointed(
 ) -> _Pointed:
     (tokens,) = reader.stream([row.to_observation()], modality, places=[row.place])
     likeness = tokens.patches[0] @ vector
-    lies = lies_on(patch_shares(mask, reader.grid, target.numbers))
+    lies = PartGrid.of(mask, reader.grid).lies_on(target.numbers)
     return _Pointed(
         pixels=read_image(row.paths[modality], box=row.boxes.get(modality), where=row.where(modality)),
         mask=np.isin(mask, target.numbers),

@@ -7,6 +7,7 @@ them (glasses, a plate), at least half as much as in the patch that holds the mo
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -161,23 +162,37 @@ def targets_of(schema: Schema, codes: NDArray[np.int16], evidence: Evidence) -> 
     return (*targets, *groups)
 
 
-def patch_shares(
-    mask: NDArray[np.uint8], grid: tuple[int, int], numbers: Sequence[int]
-) -> NDArray[np.float64]:
-    """Return (N,) which share of each patch belongs to parts, row by row.
+@dataclass(frozen=True, eq=False)
+class PartGrid:
+    """How much of each of N patches belongs to each part of an image.
 
-    The mask need not have the input's size: a patch holds the same share of its height and width, and
-    pixels that it cuts count by their area.
-
-    Args:
-        mask: (H,W) part numbers.
-        grid: patches as (rows, columns).
-        numbers: of the parts.
+    Attributes:
+        shares: mask value -> (N,) share of each patch, 0..1, row by row.
+        patches: N.
     """
-    inside = np.isin(mask, numbers).astype(np.float64)
-    down, across = (_overlap(length, cells) for length, cells in zip(mask.shape, grid, strict=True))
-    shares: NDArray[np.float64] = (down @ inside @ across.T).ravel()
-    return shares
+
+    shares: Mapping[int, NDArray[np.float64]]
+    patches: int
+
+    @classmethod
+    def of(cls, mask: NDArray[np.uint8], grid: tuple[int, int]) -> "PartGrid":
+        """Measure a mask.
+
+        The mask need not have the input's size: a patch covers the same share of its height and width, and
+        pixels that it cuts count by their area.
+
+        Args:
+            mask: (H,W) part numbers.
+            grid: patches as (rows, columns).
+        """
+        down, across = (_overlap(length, cells) for length, cells in zip(mask.shape, grid, strict=True))
+        shares = {int(part): (down @ (mask == part) @ across.T).ravel() for part in np.unique(mask)}
+        return cls(shares, grid[0] * grid[1])
+
+    def lies_on(self, numbers: Sequence[int]) -> NDArray[np.bool_]:
+        """Return (N,) bool: the patches that lie on parts taken together; none where they are not seen."""
+        found = [self.shares[number] for number in numbers if number in self.shares]
+        return lies_on(np.sum(found, axis=0)) if found else np.zeros(self.patches, dtype=bool)
 
 
 def lies_on(shares: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -198,6 +213,7 @@ def best_positions(tally: Mapping[tuple[Level, str], NDArray[np.int64]]) -> dict
     return {key: int(counts.argmax()) for key, counts in tally.items()}
 
 
+@lru_cache(maxsize=16)
 def _overlap(length: int, cells: int) -> NDArray[np.float64]:
     """Return (cells, length): which share of each cell is covered by each pixel."""
     edges = np.arange(cells + 1) * (length / cells)

@@ -135,7 +135,10 @@ def test_flare_is_light_and_not_heat(noon):
 
 def test_masks_move_with_each_modalitys_misregistration(noon):
     sighting = noon.sighting
-    still = {m: replace(s, offset=(0.0, 0.0), zoom=1.0, noise=2.0) for m, s in sighting.sensors.items()}
+    still = {
+        m: replace(s, offset=(0.0, 0.0), zoom=1.0, noise=2.0, sharpness=1.0, jpeg=0)
+        for m, s in sighting.sensors.items()
+    }
     moved = {**still, TIR: replace(still[TIR], offset=(8 / 128, 4 / 128))}
     before, after = (render(replace(noon, sighting=replace(sighting, sensors=s))) for s in (still, moved))
     assert np.array_equal(before.masks[RGB], before.masks[TIR])

@@ -43,7 +43,9 @@ class ModelConfig:
     """The model and the switches of its parts (DESIGN: docs/paper_map.md)."""
 
     name: Literal["next", "concat", "moe"] = option("next", "NEXT, or one of two baselines", "paper")
-    backbone: str = option("openai/clip-vit-base-patch16", "hub id | folder | builtin:small", "paper")
+    backbone: str = option(
+        "openai/clip-vit-base-patch16", "hub id | folder | builtin:clip-small | builtin:small", "paper"
+    )
     schema: str = option("auto", "auto (by the kind of the data) | person | vehicle | a YAML file", "ours")
     tmse: bool = option(True, "text-modulated semantic-sampling experts", "paper")
     tmse_text: bool = option(True, "let the text modulate their routing", "paper")

@@ -33,10 +33,11 @@ def refuse(*words, **others):
 socket.socket.connect = socket.socket.connect_ex = refuse
 socket.create_connection = socket.getaddrinfo = refuse
 import torch, nextreid
-from nextreid import load_clip
+from nextreid import ImageTextReader, NextReID, load_clip
 from nextreid.model.builtin import shipped
 
-found = {"file": nextreid.__file__}
+heavy = ("kornia", "lightning", "matplotlib", "pandas", "pyarrow", "rich", "embreex")
+found = {"file": nextreid.__file__, "heavy": [name for name in heavy if name in sys.modules]}
 for name in shipped():
     clip = load_clip(name)
     with torch.inference_mode():
@@ -143,4 +144,5 @@ def test_the_unzipped_wheel_loads_its_weights_without_network(wheel: Path, tmp_p
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert Path(found.pop("file")).is_relative_to(tmp_path)
+    assert found.pop("heavy") == [], "seconds of importing that loading does not need"
     assert found == {name: ["builtin", "torch.float32", True] for name in names}

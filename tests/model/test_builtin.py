@@ -151,3 +151,25 @@ def test_a_bar_or_a_line_end_does_not_break_a_table():
     card = model_card(make_notes(hardware="a | b\nc", settings={"betas": [0.9, 0.98]}))
     assert "| hardware | a \\| b c |" in card
     assert "| betas | 0.9, 0.98 |" in card
+
+
+def test_a_checkpoint_in_the_cache_loads_where_the_hub_does_not_answer(tmp_path, monkeypatch):
+    """The cache is laid out by hand, as huggingface_hub documents it: refs name commits, snapshots hold them."""
+    import huggingface_hub
+
+    def refuse(url, **others):
+        raise OSError("no network")
+
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", refuse)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    commit, place = "a" * 40, tmp_path / "models--someone--clip"
+    folder = make_folder(place / "snapshots" / commit, half=True)
+    (folder / "pretraining.json").unlink()
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text(commit)
+    clip = load_clip("someone/clip")
+    assert clip.origin == "clip"
+    assert clip.model.dtype == torch.float32
+    assert clip.tokenizer("a red hat")["input_ids"] == load_clip(folder).tokenizer("a red hat")["input_ids"]
+    with pytest.raises(InputError, match=r"'someone/clip@v2' cannot be loaded"):
+        load_clip("someone/clip@v2")

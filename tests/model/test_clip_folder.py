@@ -283,6 +283,9 @@ def test_notes_come_back_and_say_what_they_lack(tmp_path):
     read = read_notes(make_folder(tmp_path / "clip", left_out="tir", class_token_only=True))
     assert read.left_out == "tir"
     assert [list(row) for row in read.loss] == notes.loss
+    lines = (tmp_path / "clip" / "pretraining.json").read_text().splitlines()
+    assert "  [1, 3.0, 2.0, 1.0]," in lines
+    assert read_notes(make_folder(tmp_path / "bare", loss=())).loss == []
     assert PretrainingNotes.from_dict(json.loads(json.dumps(read.to_dict()))).to_dict() == read.to_dict()
     values = notes.to_dict()
     del values["seed"]

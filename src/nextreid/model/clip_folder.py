@@ -73,7 +73,7 @@ def save_clip(
             attention=clip.model.config._attn_implementation or "eager",
             weights_sha256=weights_sha256(fresh),
         )
-        (fresh / NOTES).write_text(json.dumps(notes.to_dict(), indent=1) + "\n", encoding="utf-8")
+        (fresh / NOTES).write_text(_as_text(notes), encoding="utf-8")
         (fresh / CARD).write_text(model_card(notes) if card is None else card, encoding="utf-8")
     return Path(folder)
 
@@ -148,6 +148,14 @@ def check_vocabulary(model: Any, tokenizer: Any, source: str) -> None:
             allowed=f"the tokenizer the model was trained with: 257 to {known} tokens",
             do="put the right tokenizer files beside the weights",
         )
+
+
+def _as_text(notes: PretrainingNotes) -> str:
+    """Return JSON to be read by people too: a loss curve of thousands of rows has a line for each."""
+    values = notes.to_dict()
+    rows = ",\n".join("  " + json.dumps(list(row)) for row in values["loss"])
+    text = json.dumps({**values, "loss": []}, indent=1)
+    return text.replace('\n "loss": []', f'\n "loss": [\n{rows}\n ]' if rows else '\n "loss": []', 1) + "\n"
 
 
 def _empty_model(settings: Mapping[str, Any], folder: Path, attention: str) -> Any:

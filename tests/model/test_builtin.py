@@ -154,7 +154,7 @@ def test_a_bar_or_a_line_end_does_not_break_a_table():
 
 
 def test_a_checkpoint_in_the_cache_loads_where_the_hub_does_not_answer(tmp_path, monkeypatch):
-    """The cache is laid out by hand, as huggingface_hub documents it: refs name commits, snapshots are them."""
+    """The cache is laid out by hand, as huggingface_hub documents it: a name stands for a commit."""
     import huggingface_hub
 
     def refuse(url, **others):

@@ -129,7 +129,7 @@ def main() -> None:
                     report |= {"hardware": found.pop("hardware"), "versions": found.pop("versions")}
                     print(f"{model}, {kind}: {said(found)}")
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=2) + "\n")
+    options.out.write_text(json.dumps(report, indent=1) + "\n")
     print(options.out)
 
 

@@ -65,11 +65,11 @@ def questions_from_truth(
         number = int(rng.integers(1, min(MOST_GROUPS, len(shown)) + 1))
         picked = [shown[at] for at in sorted(rng.choice(len(shown), number, replace=False))]
         asked = [a for group in picked for a in _some(group, rng)]
-        values = {schema.attributes[a].name: schema.attributes[a].values[image[a]] for a in asked}
-        text = grammar.caption(values, rng=rng)
         true = (codes[:, asked] == image[asked]).all(axis=1)
-        if text not in found and not true.all() and true.mean() <= most:
-            found[text] = true
+        if true.all() or true.mean() > most:
+            continue
+        values = {schema.attributes[a].name: schema.attributes[a].values[image[a]] for a in asked}
+        found.setdefault(grammar.caption(values, rng=rng), true)
     return Questions(tuple(found), np.array(list(found.values()), dtype=bool).reshape(len(found), len(codes)))
 
 

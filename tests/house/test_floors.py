@@ -15,6 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("embedding", "losses"),
     ("evaluation", "training"),
+    ("pretraining",),
     ("retrieval",),
     ("serving",),
     ("config",),
@@ -30,7 +31,7 @@ TOP_ONLY = {"config", "configfile", "build", "cli"}
 ONE_ROOM = {
     "transformers": {"model"},
     "tokenizers": {"model"},
-    "lightning": {"training"},
+    "lightning": {"training", "pretraining"},
     "kornia": {"data"},
     "embreex": {"synthetic"},
     "matplotlib": {"evaluation", "synthetic"},  # curves; palettes of thermal images

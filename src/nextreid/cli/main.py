@@ -19,7 +19,7 @@ from nextreid.cli.verb import Verb, add_common_options
 from nextreid.errors import InputError, NextReidError
 from nextreid.version import __version__
 
-VERB_FILES = ("data", "synth", "train", "embed", "evaluate", "model", "quickstart")
+VERB_FILES = ("data", "synth", "pretrain", "train", "embed", "evaluate", "model", "quickstart")
 """The files of this folder that hold verbs, in the order of `nextreid --help`."""
 
 INTERRUPTED, FAULT = 130, 70

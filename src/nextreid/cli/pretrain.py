@@ -1,0 +1,282 @@
+"""`nextreid pretrain`: make a small CLIP from synthetic worlds."""
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nextreid.cli.recipes import configured, options_help
+from nextreid.cli.terminal import Terminal
+from nextreid.cli.verb import Verb, cores, whole_number
+from nextreid.config import Count, NotNegative, Positive, option
+from nextreid.configfile import to_yaml
+
+if TYPE_CHECKING:
+    from nextreid.model.clip import Clip
+    from nextreid.pretraining.drawing import Drawer
+
+
+@dataclass(frozen=True)
+class WorldsConfig:
+    """The worlds: one of persons, one of vehicles."""
+
+    identities: Count = option(1000, "of each world", "ours: more tell more than more sightings of each")
+    cameras: Count = option(10, "each sees every identity", "ours")
+    per_camera: Count = option(1, "sightings an identity and camera", "ours")
+
+
+@dataclass(frozen=True)
+class TowersConfig:
+    """The two towers; patches have 16 pixels."""
+
+    width: Count = option(192, "of the visual tower", "ViT-Ti")
+    layers: Count = option(6, "of the visual tower", "ours: half of ViT-Ti, for two cores")
+    heads: Count = option(3, "of the visual tower", "ViT-Ti")
+    mlp: Count = option(384, "width of its hidden layers", "ours: twice the width")
+    text_width: Count = option(128, "of the text tower", "ours")
+    text_layers: Count = option(2, "of the text tower", "ours: its sentences come from a grammar")
+    projection: Count = option(128, "D, the joint space", "ours")
+
+
+@dataclass(frozen=True)
+class PairConfig:
+    """Pictures and texts of a step, and the loss."""
+
+    pictures: Count = option(128, "of one kind in a step", "ours")
+    texts: Count = option(48, "drawn in a step beside one for each value", "ours")
+    strangers: Count = option(4, "of them about another kind of object", "ours")
+    dense: NotNegative = option(1.0, "weight of the dense term", "ours")
+
+
+@dataclass(frozen=True)
+class RatesConfig:
+    """Optimizers: Muon for the towers' matrices, AdamW for the rest."""
+
+    rate: Positive = option(1e-3, "AdamW", "ours")
+    matrix_rate: Positive = option(2e-3, "Muon", "ours")
+    decay: NotNegative = option(0.05, "weight decay of matrices", "usual for ViT")
+    clip_norm: Positive = option(1.0, "largest norm of the gradient", "usual for ViT")
+
+
+@dataclass(frozen=True)
+class StepsConfig:
+    """How long, and on what."""
+
+    steps: Count = option(5000, "of the whole schedule", "ours")
+    checkpoint_every: Count = option(100, "steps", "ours")
+    precision: Literal["auto", "fp32", "bf16"] = option("auto", "number format", "ours")
+    devices: Count = option(1, "on this machine", "ours")
+    nodes: Count = option(1, "machines", "ours")
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Everything a pretraining does, in numbers."""
+
+    world: WorldsConfig = field(default_factory=WorldsConfig)
+    model: TowersConfig = field(default_factory=TowersConfig)
+    loss: PairConfig = field(default_factory=PairConfig)
+    optim: RatesConfig = field(default_factory=RatesConfig)
+    train: StepsConfig = field(default_factory=StepsConfig)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder of the run")
+    parser.add_argument(
+        "--worlds",
+        metavar="DIR",
+        type=Path,
+        help="where rendered pictures lie, to share them (default: OUT/worlds)",
+    )
+    parser.add_argument(
+        "--leave-out",
+        choices=("rgb", "nir", "tir"),
+        help="a modality that is never seen, for tests of unseen ones",
+    )
+    parser.add_argument("--class-token-only", action="store_true", help="without the dense term: the control")
+    parser.add_argument(
+        "--until", metavar="STEP", type=whole_number(1), help="stop there, to repeat the beginning of a run"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped or killed")
+
+
+def _run(args: argparse.Namespace, terminal: Terminal) -> int:
+    from nextreid.embedding.embedder import choose_device
+    from nextreid.modality import NIR, RGB, TIR
+    from nextreid.pretraining.fit import Recipe, check_run, is_main, pretrain
+    from nextreid.pretraining.worlds import pretraining_worlds, render_worlds
+    from nextreid.training.precision import resolve_precision
+
+    config = configured(
+        PretrainConfig,
+        recipes=[],
+        tokens=args.settings,
+        options=("out", "worlds", "leave-out", "class-token-only", "until", "resume"),
+    )
+    device = choose_device(args.device).type
+    seed = args.seed or 0
+    seen = tuple(name for name in (RGB, NIR, TIR) if name != args.leave_out)
+    check_run(args.out, resume=args.resume)
+    worlds = pretraining_worlds(seed=seed, **asdict(config.world))
+    packs = render_worlds(
+        worlds,
+        args.worlds or args.out / "worlds",
+        workers=cores() if args.workers is None else args.workers,
+        progress=terminal.progress,
+        main=is_main(),
+    )
+    drawers = _drawers(packs, config, seen, seed)
+    clip = _untrained(config, drawers, seed)
+    recipe = Recipe(
+        steps=config.train.steps,
+        pictures=config.loss.pictures,
+        dense=0.0 if args.class_token_only else config.loss.dense,
+        rate=config.optim.rate,
+        matrix_rate=config.optim.matrix_rate,
+        decay=config.optim.decay,
+        clip_norm=config.optim.clip_norm,
+        precision=resolve_precision(config.train.precision, device),
+        seed=seed,
+    )
+    weights = sum(p.numel() for p in clip.model.parameters())
+    pictures = sum(len(drawer) for drawer in drawers.values())
+    terminal.remark(
+        f"{weights / 1e6:.2f} M weights, {pictures} pictures ({', '.join(seen)}), {recipe.steps} steps of "
+        f"{recipe.pictures} pictures on {device}, {recipe.precision}"
+    )
+    result = pretrain(
+        clip=clip,
+        drawers=drawers,
+        recipe=recipe,
+        run=args.out,
+        notes={
+            "command": _command(args),
+            "worlds": [_told(world, seen) for world in worlds],
+            "left_out": args.leave_out,
+            "settings": _flat(asdict(config)) | {"precision": recipe.precision, "dense": recipe.dense},
+        },
+        settings={**_flat(asdict(config)), **asdict(recipe), "leave_out": args.leave_out},
+        until=args.until,
+        resume=args.resume,
+        checkpoint_every=config.train.checkpoint_every,
+        config_text=to_yaml(config),
+        workers=(0 if device == "cpu" else 4) if args.workers is None else args.workers,
+        accelerator=device,
+        devices=config.train.devices,
+        nodes=config.train.nodes,
+        progress=terminal.progress,
+    )
+    _show(result.finished, result.steps, recipe.steps, args.out, result.curve, terminal)
+    terminal.result(
+        {
+            "run": str(args.out),
+            "model": str(args.out / "model") if result.finished else None,
+            "steps": result.steps,
+            "seconds": result.seconds,
+            "loss": result.curve,
+        }
+    )
+    return 0
+
+
+def _drawers(packs: Any, config: PretrainConfig, seen: Sequence[str], seed: int) -> "dict[str, Drawer]":
+    from nextreid.pretraining.drawing import Drawer
+
+    return {
+        kind: Drawer(
+            found,
+            modalities=seen,
+            patch=16,
+            pictures=config.loss.pictures,
+            texts=config.loss.texts,
+            strangers=config.loss.strangers,
+            seed=seed,
+        )
+        for kind, found in packs.items()
+    }
+
+
+def _untrained(config: PretrainConfig, drawers: "dict[str, Drawer]", seed: int) -> "Clip":
+    from nextreid.model.builtin import random_clip
+    from nextreid.model.tokenizer import CONTEXT
+    from nextreid.seeding import derive_seed
+
+    towers = config.model
+    settings = {
+        "projection_dim": towers.projection,
+        "vision_config": {
+            "hidden_size": towers.width,
+            "intermediate_size": towers.mlp,
+            "num_hidden_layers": towers.layers,
+            "num_attention_heads": towers.heads,
+            "image_size": 192,  # a grid of 12 x 12 positions; both kinds' grids are interpolated from it
+            "patch_size": 16,
+            "initializer_factor": 2.0,  # ours: with 1 the class token starts all but blind to the patches
+        },
+        "text_config": {
+            "hidden_size": towers.text_width,
+            "intermediate_size": 4 * towers.text_width,
+            "num_hidden_layers": towers.text_layers,
+            "num_attention_heads": max(1, towers.text_width // 64),
+            "max_position_embeddings": CONTEXT,
+            "initializer_factor": 2.0,  # ours: with 1 all sentences start with nearly one embedding
+        },
+    }
+    corpus = [text for drawer in drawers.values() for text in drawer.vocabulary.corpus()]
+    return random_clip(settings, corpus=corpus, seed=derive_seed(seed, "pretraining"))
+
+
+def _told(world: Any, seen: Sequence[str]) -> dict[str, Any]:
+    return {
+        "kind": world.kind,
+        "seed": world.seed,
+        "identities": world.identities,
+        "cameras": world.cameras,
+        "per_camera": world.per_camera,
+        "observations": world.identities * world.cameras * world.per_camera,
+        "size": list(world.size),
+        "modalities": list(seen),
+    }
+
+
+def _flat(tree: dict[str, Any]) -> dict[str, Any]:
+    return {f"{section}.{name}": value for section, fields in tree.items() for name, value in fields.items()}
+
+
+def _command(args: argparse.Namespace) -> str:
+    """Return the command without the folders, which change nothing."""
+    words = ["nextreid", "pretrain", "--out", "DIR"]
+    if args.seed:
+        words += ["--seed", str(args.seed)]
+    if args.leave_out:
+        words += ["--leave-out", args.leave_out]
+    if args.class_token_only:
+        words.append("--class-token-only")
+    return shlex.join([*words, *args.settings])
+
+
+def _show(
+    finished: bool, steps: int, total: int, out: Path, curve: Sequence[Sequence[float]], terminal: Terminal
+) -> None:
+    if curve:
+        step, loss, image, dense = curve[-1]
+        terminal.text(f"Step {step:.0f} of {total}: loss {loss:.4f} (image {image:.4f}, dense {dense:.4f})")
+    if finished:
+        terminal.text(f"The model: {out / 'model'}, for --model.backbone, `nextreid model probe --model` ...")
+    else:
+        terminal.text(f"Stopped after step {steps}, as asked; --resume goes on.")
+
+
+VERBS = (
+    Verb(
+        name="pretrain",
+        summary="make a small CLIP from synthetic worlds: pictures of all spectra and sentences",
+        example="nextreid pretrain --out runs/clip-small",
+        add_options=_add_options,
+        run=_run,
+        settings=True,
+        details=lambda: options_help(PretrainConfig),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Image-text pretraining of the small CLIP that the package ships."""

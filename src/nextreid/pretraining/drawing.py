@@ -1,0 +1,227 @@
+"""Batches of pretraining: pictures of one kind, texts, and which text is true of which picture and where.
+
+Every choice is a function of (seed, step), so a resumed run draws what an unbroken one would have.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from nextreid.pretraining.pack import MODALITIES, Pack
+from nextreid.pretraining.sentences import Text, Vocabulary
+from nextreid.seeding import numpy_generator
+from nextreid.synthetic.kinds import load_kind
+
+BACKGROUND = 0
+"""Mask value of everything that is no part of the object."""
+
+SHIFT = 8
+"""Largest shift of a picture in pixels, half a patch: ours, so that parts fall on other patches too."""
+
+ENOUGH = 0.25
+"""Least area of a region, in patches, for the dense term: ours; less is mostly its neighbours."""
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """Pictures and texts of one step: B pictures, S texts, R regions (P places and the background).
+
+    Attributes:
+        pixels: (B,3,H,W) in -1..1.
+        texts: S texts.
+        labels: (B,S) bool.
+        frequency: (S,) how often each text is true over all training pictures.
+        shares: (B,N,R) share of each patch on each region; the last region is the background.
+        placed: (S',) which texts name a place.
+        place_labels: (B,R,S') 0 or 1, label of region and placed text.
+        place_weight: (B,R,S') 1 where the pair counts, else 0.
+    """
+
+    pixels: Tensor
+    texts: tuple[str, ...]
+    labels: Tensor
+    frequency: Tensor
+    shares: Tensor
+    placed: Tensor
+    place_labels: Tensor
+    place_weight: Tensor
+
+    def to(self, device: torch.device | str) -> "PairBatch":
+        """Return the batch on a device."""
+        moved: dict[str, Any] = {
+            f.name: value.to(device, non_blocking=True)
+            for f in fields(self)
+            if isinstance(value := getattr(self, f.name), Tensor)
+        }
+        return replace(self, **moved)
+
+
+class Drawer:
+    """Draws batches from the packs of one kind.
+
+    Args:
+        packs: of the same kind and size.
+        others: texts of other kinds, true of none of these pictures.
+        modalities: those that are seen; the others are left out altogether.
+        patch: side of a patch in pixels.
+        pictures, texts: B, and how many texts are drawn beside one for each value.
+        seed: of every choice.
+    """
+
+    def __init__(
+        self,
+        packs: Sequence[Pack],
+        *,
+        modalities: Sequence[str],
+        patch: int,
+        pictures: int,
+        texts: int,
+        strangers: int,
+        seed: int,
+    ) -> None:
+        self.packs, self.patch, self.pictures, self.drawn, self.seed = packs, patch, pictures, texts, seed
+        self.strangers = strangers
+        self.kind = packs[0].kind
+        kind = load_kind(self.kind)
+        self.vocabulary = Vocabulary(packs[0].schema, kind.evidence)
+        self.seen = [MODALITIES.index(name) for name in modalities]
+        truth = [self.vocabulary.table(pack.values, pack.visible[:, self.seen]) for pack in packs]
+        self.truth: NDArray[np.bool_] = np.concatenate(truth)
+        self.frequency = self.truth.mean(axis=0)  # (V,)
+        self.index = np.array(
+            [(p, row, m) for p, pack in enumerate(packs) for row in range(len(pack)) for m in self.seen],
+            dtype=np.int32,
+        )
+        self.regions = np.zeros((256, len(self.vocabulary.places) + 1), dtype=np.float32)
+        for place, parts in enumerate(self.vocabulary.places):
+            for name in parts:
+                self.regions[kind.table.number(name), place] = 1
+        self.regions[BACKGROUND, -1] = 1
+        places = self.regions[:, :-1]
+        self.apart = (places.T @ places) == 0  # places that share no part
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return len(self.index)
+
+    def batch(
+        self, step: int, *, rank: int = 0, world: int = 1, foreign: "Drawer | None" = None
+    ) -> PairBatch:
+        """Draw the batch of a step: this process's share of the pictures, all of the texts."""
+        per_epoch = len(self.index) // self.pictures
+        epoch, at = divmod(step, per_epoch)
+        order = numpy_generator(self.seed, "order", self.kind, epoch).permutation(len(self.index))
+        rows = order[at * self.pictures : (at + 1) * self.pictures]
+        rng = numpy_generator(self.seed, "texts", self.kind, step)
+        drawn = self.vocabulary.draw(self.truth[rows], self.drawn, rng)
+        texts = self.vocabulary.singles(rng) + drawn
+        labels = self.vocabulary.labels(self.truth[rows], texts)
+        # texts for each value come in the order of the truth's columns
+        frequency = np.concatenate([self.frequency, self.vocabulary.labels(self.truth, drawn).mean(axis=0)])
+        if foreign is not None and self.strangers:
+            others = foreign.vocabulary.draw(
+                foreign.truth[rng.integers(len(foreign.truth), size=self.strangers)], self.strangers, rng
+            )
+            texts = texts + [Text(t.text, t.states, None) for t in others]
+            frequency = np.concatenate(
+                [frequency, foreign.vocabulary.labels(foreign.truth, others).mean(axis=0)]
+            )
+            labels = np.concatenate([labels, np.zeros((len(rows), len(others)), bool)], axis=1)
+        share = slice(rank * len(rows) // world, (rank + 1) * len(rows) // world)
+        rows, labels = rows[share], labels[share]
+        pixels, masks = self._pictures(rows, numpy_generator(self.seed, "geometry", self.kind, step, rank))
+        shares = self._shares(masks)
+        placed = np.array([s for s, text in enumerate(texts) if text.place is not None], dtype=np.int64)
+        place_labels, weight = self._places([texts[s] for s in placed], labels[:, placed], shares)
+        return PairBatch(
+            pixels=torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0),
+            texts=tuple(text.text for text in texts),
+            labels=torch.from_numpy(labels),
+            frequency=torch.from_numpy(frequency).float(),
+            shares=shares,
+            placed=torch.from_numpy(placed),
+            place_labels=place_labels,
+            place_weight=weight,
+        )
+
+    def _pictures(
+        self, rows: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Read pictures and masks, mirrored and shifted alike; what enters at a border repeats it."""
+        pixels, masks = [], []
+        for p, row, m in self.index[rows]:
+            picture, mask = self.packs[p].pixels[row, m], self.packs[p].masks[row, m]
+            if rng.random() < 0.5:
+                picture, mask = picture[:, ::-1], mask[:, ::-1]
+            height, width = mask.shape
+            dy, dx = rng.integers(-SHIFT, SHIFT + 1, size=2)
+            ys = np.clip(np.arange(height) + dy, 0, height - 1)
+            xs = np.clip(np.arange(width) + dx, 0, width - 1)
+            pixels.append(picture[ys][:, xs])
+            masks.append(mask[ys][:, xs])
+        return np.stack(pixels), np.stack(masks)
+
+    def _shares(self, masks: NDArray[np.uint8]) -> Tensor:
+        """Return the share of each patch that lies on each region, (B,H,W) -> (B,N,R)."""
+        b, height, width = masks.shape
+        side = self.patch
+        grid = masks.reshape(b, height // side, side, width // side, side).transpose(0, 1, 3, 2, 4)
+        cells = grid.reshape(b * (height // side) * (width // side), side * side)
+        offsets = np.arange(len(cells), dtype=np.int64)[:, None] * 256 + cells
+        counts = np.bincount(offsets.ravel(), minlength=len(cells) * 256).reshape(len(cells), 256)
+        shares = counts.astype(np.float32) @ self.regions / (side * side)
+        return torch.from_numpy(shares.reshape(b, -1, self.regions.shape[1]))
+
+    def _places(
+        self, texts: Sequence[Text], labels: NDArray[np.bool_], shares: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return labels and weights of (picture, region, text).
+
+        A text about a place is true there, or not, as of the picture; anywhere apart from that place it
+        is not true. Regions that overlap the place, and regions too small to see, do not count.
+        """
+        there = (shares.sum(dim=1) >= ENOUGH).float()  # (B,R)
+        places = np.array([text.place for text in texts], dtype=np.int64)
+        here = torch.zeros(len(self.vocabulary.places) + 1, len(texts))  # (R,S')
+        here[places, np.arange(len(texts))] = 1
+        apart = torch.from_numpy(np.concatenate([self.apart[:, places], np.ones((1, len(texts)), bool)]))
+        counted = here + apart.float()
+        return torch.from_numpy(labels).float()[:, None] * here, there[..., None] * counted
+
+
+class Steps(Dataset[PairBatch]):
+    """The batches of a run, in order: the kinds take turns.
+
+    Args:
+        drawers: kind -> its batches.
+        first, last: steps done before, and steps after the last one.
+        rank, world: this process and how many there are.
+    """
+
+    def __init__(
+        self, drawers: Mapping[str, Drawer], *, first: int, last: int, rank: int = 0, world: int = 1
+    ) -> None:
+        self.drawers = list(drawers.values())
+        self.first, self.last, self.rank, self.world = first, last, rank, world
+
+    def __len__(self) -> int:
+        """Return how many steps are left."""
+        return max(0, self.last - self.first)
+
+    def __getitem__(self, index: int) -> PairBatch:
+        """Draw the batch of a step, counted from the first one left.
+
+        Raises:
+            IndexError: no such step.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        turn, which = divmod(self.first + index, len(self.drawers))
+        other = self.drawers[(which + 1) % len(self.drawers)] if len(self.drawers) > 1 else None
+        return self.drawers[which].batch(turn, rank=self.rank, world=self.world, foreign=other)

@@ -1,0 +1,173 @@
+"""A pack: rendered observations with their truth as plain arrays on disk, ready to be drawn from.
+
+A world of files would cost a PNG decoder's time for each image and epoch; a pack is rendered once, by
+several processes, and read through memory maps. It holds what pretraining needs and no more: pictures,
+part masks, and for each attribute its value and whether each modality shows it.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextreid.attributes.schema import Schema, load_schema
+from nextreid.embedding.atomic import written_whole
+from nextreid.errors import InputError
+from nextreid.modality import NIR, RGB, TIR
+from nextreid.progress import Progress, Silent
+from nextreid.synthetic.plan import WorldSpec, plan_world, render_observation
+
+MODALITIES = (RGB, NIR, TIR)
+"""Order of the second axis of every array."""
+
+HEADER, DONE = "pack.json", "done.npy"
+
+CHUNK = 8
+"""Observations that a process renders at a time: ours, small enough for a smooth bar."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Observations of one kind, n of them, in A attributes and M = 3 modalities.
+
+    Attributes:
+        folder: where it lies.
+        kind: "person" or "vehicle".
+        schema: its attribute schema.
+        pixels: (n, M, H, W, 3) uint8.
+        masks: (n, M, H, W) uint8, part numbers of `Kind.table`.
+        values: (n, A) int8, index into the attribute's values; -1 where the object has none.
+        visible: (n, M, A) bool.
+    """
+
+    folder: Path
+    kind: str
+    schema: Schema
+    pixels: NDArray[np.uint8]
+    masks: NDArray[np.uint8]
+    values: NDArray[np.int8]
+    visible: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        """Return the number of observations."""
+        return len(self.values)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let another process open the files anew, instead of being sent all pictures."""
+        return open_pack, (self.folder,)
+
+
+def render_pack(spec: WorldSpec, folder: Path, *, workers: int = 0, progress: Progress | None = None) -> Pack:
+    """Render a world into a pack, or finish one that was interrupted, or open one that is complete.
+
+    Args:
+        spec: the world; every observation of both splits is taken.
+        folder: where the arrays lie; one folder a world.
+        workers: processes; 0 or 1 renders in this one.
+        progress: draws the bar.
+
+    Raises:
+        InputError: the folder holds the pack of another world.
+    """
+    header = {"format": "nextreid.pack/1", "spec": json.loads(json.dumps(asdict(spec)))}
+    _check_header(folder, header)
+    plan = plan_world(spec)
+    count, attributes, (height, width) = len(plan.sightings), len(plan.schema.attributes), spec.size
+    shapes = {
+        "pixels": ((count, len(MODALITIES), height, width, 3), np.uint8),
+        "masks": ((count, len(MODALITIES), height, width), np.uint8),
+        "values": ((count, attributes), np.int8),
+        "visible": ((count, len(MODALITIES), attributes), np.bool_),
+        "done": ((count,), np.bool_),
+    }
+    if not (folder / HEADER).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, (shape, kind) in shapes.items():
+            array = np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=kind, shape=shape)
+            array.flush()
+        with written_whole(folder / HEADER) as temporary:  # last: whoever finds it finds the arrays
+            temporary.write_text(json.dumps(header, indent=1) + "\n", encoding="utf-8")
+    done = np.load(folder / DONE)
+    missing = np.flatnonzero(~done)
+    chunks = [missing[at : at + CHUNK].tolist() for at in range(0, len(missing), CHUNK)]
+    with (progress or Silent()).task(f"Rendering {spec.kind}s", count) as task:
+        task.advance(int(done.sum()))
+        for finished in _run(spec, folder, chunks, workers):
+            task.advance(finished)
+    return open_pack(folder)
+
+
+def open_pack(folder: Path) -> Pack:
+    """Open a complete pack.
+
+    Raises:
+        InputError: it is not there, or not complete.
+    """
+    path = folder / HEADER
+    if not path.is_file() or not np.load(folder / DONE).all():
+        raise InputError(f"{folder} holds no complete pack", do="render it anew")
+    kind = json.loads(path.read_text(encoding="utf-8"))["spec"]["kind"]
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("pixels", "masks")}
+    return Pack(
+        folder=folder,
+        kind=kind,
+        schema=load_schema(kind),
+        values=np.load(folder / "values.npy"),
+        visible=np.load(folder / "visible.npy"),
+        **arrays,
+    )
+
+
+def _check_header(folder: Path, header: dict[str, object]) -> None:
+    path = folder / HEADER
+    if not path.exists():
+        return
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if found != header:
+        raise InputError(
+            f"{folder} holds the pictures of another world",
+            do="give the options it was begun with, name another folder, or delete it",
+        )
+
+
+def _run(spec: WorldSpec, folder: Path, chunks: Sequence[Sequence[int]], workers: int) -> Iterator[int]:
+    if workers <= 1:
+        for chunk in chunks:
+            yield _render_chunk(spec, folder, chunk)
+        return
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    try:
+        waiting = [pool.submit(_render_chunk, spec, folder, chunk) for chunk in chunks]
+        for finished in as_completed(waiting):
+            yield finished.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _render_chunk(spec: WorldSpec, folder: Path, indices: Sequence[int]) -> int:
+    """Render some observations into the arrays; each is a function of (spec, index) alone."""
+    plan = plan_world(spec)
+    order = {attribute.name: a for a, attribute in enumerate(plan.schema.attributes)}
+    arrays = {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r+")
+        for name in ("pixels", "masks", "values", "visible", "done")
+    }
+    for index in indices:
+        rendered, facts = render_observation(plan, index)
+        for m, modality in enumerate(MODALITIES):
+            arrays["pixels"][index, m] = rendered.images[modality]
+            arrays["masks"][index, m] = rendered.masks[modality]
+        arrays["values"][index] = -1
+        arrays["visible"][index] = False
+        for fact in facts:
+            a = order[fact.attribute]
+            arrays["values"][index, a] = plan.schema.attributes[a].values.index(fact.value)
+            arrays["visible"][index, MODALITIES.index(fact.modality), a] = fact.visible
+        arrays["done"][index] = True
+    return len(indices)

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WorldsConfig:
-    """The worlds: one of persons, one of vehicles."""
+    """The worlds of persons, and as many of vehicles."""
 
-    identities: Count = option(1000, "of each world", "ours: more tell more than more sightings of each")
-    cameras: Count = option(10, "each sees every identity", "ours")
+    count: Count = option(4, "worlds of each kind, each with its own cameras", "ours")
+    identities: Count = option(625, "of each world", "ours: many, so that few share their attributes")
+    cameras: Count = option(4, "each sees every identity", "ours")
     per_camera: Count = option(1, "sightings an identity and camera", "ours")
 
 
@@ -64,7 +65,7 @@ class RatesConfig:
 class StepsConfig:
     """How long, and on what."""
 
-    steps: Count = option(4000, "of the whole schedule", "ours")
+    steps: Count = option(3600, "of the whole schedule", "ours")
     checkpoint_every: Count = option(100, "steps", "ours")
     precision: Literal["auto", "fp32", "bf16"] = option("auto", "number format", "ours")
     devices: Count = option(1, "on this machine", "ours")

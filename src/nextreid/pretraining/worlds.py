@@ -13,29 +13,38 @@ from nextreid.synthetic.plan import PRETRAINING_SEEDS, WorldSpec
 SIZES = {"person": (192, 96), "vehicle": (96, 192)}
 """Height and width in pixels: the size of the CPU recipes; both are 72 patches of 16 pixels."""
 
+MOST = 50
+"""Worlds of a kind that a pretraining can have: ours, so that 1000 pretrainings find reserved seeds."""
+
 BYTES_PER_PIXEL = 4 * 3
 """Three pictures of three bytes a pixel, and three masks of one."""
 
 
 def pretraining_worlds(
-    *, seed: int, identities: int, cameras: int, per_camera: int, kinds: Sequence[str] = tuple(SIZES)
+    *, seed: int, count: int, identities: int, cameras: int, per_camera: int
 ) -> tuple[WorldSpec, ...]:
-    """Return the worlds that a pretraining reads, one a kind, all from the reserved seeds.
+    """Return the worlds that a pretraining reads, `count` of each kind, all from the reserved seeds.
+
+    All identities are training ones: in that split, fewer share their attributes.
 
     Args:
-        seed: of the pretraining; worlds of different seeds share nothing.
+        seed: of the pretraining; pretrainings of different seeds share no world.
+        count: worlds of each kind, 1 to 50; each has its own cameras.
         identities, cameras, per_camera: of each world.
-        kinds: of object.
 
     Raises:
-        InputError: a seed for which no seed is reserved.
+        InputError: a seed for which no seeds are reserved, or a count out of range.
     """
-    first = PRETRAINING_SEEDS.start + len(SIZES) * seed
-    if seed < 0 or first + len(kinds) > PRETRAINING_SEEDS.stop:
-        raise InputError(f"--seed {seed}", allowed=f"0 to {len(PRETRAINING_SEEDS) // len(SIZES) - 1}")
+    if not 1 <= count <= MOST:
+        raise InputError(f"world.count={count}", allowed=f"1 to {MOST}")
+    block = MOST * len(SIZES)
+    if not 0 <= seed < len(PRETRAINING_SEEDS) // block:
+        raise InputError(f"--seed {seed}", allowed=f"0 to {len(PRETRAINING_SEEDS) // block - 1}")
+    first = PRETRAINING_SEEDS.start + block * seed
     return tuple(
-        WorldSpec(kind, identities, cameras, per_camera, first + at, SIZES[kind])
-        for at, kind in enumerate(kinds)
+        WorldSpec(kind, identities, cameras, per_camera, first + MOST * at + number, size, test_fraction=0.0)
+        for at, (kind, size) in enumerate(SIZES.items())
+        for number in range(count)
     )
 
 

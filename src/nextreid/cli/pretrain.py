@@ -55,8 +55,8 @@ class PairConfig:
 class RatesConfig:
     """Optimizers: Muon for the towers' matrices, AdamW for the rest."""
 
-    rate: Positive = option(1e-3, "AdamW", "ours")
-    matrix_rate: Positive = option(2e-3, "Muon", "ours")
+    rate: Positive = option(2e-3, "AdamW", "ours")
+    matrix_rate: Positive = option(8e-3, "Muon", "ours")
     decay: NotNegative = option(0.05, "weight decay of matrices", "usual for ViT")
     clip_norm: Positive = option(1.0, "largest norm of the gradient", "usual for ViT")
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from nextreid.errors import InputError
 from nextreid.pretraining.pack import MODALITIES, Pack
 from nextreid.pretraining.sentences import Text, Vocabulary
 from nextreid.seeding import numpy_generator
@@ -91,13 +92,20 @@ class Drawer:
         kind = load_kind(self.kind)
         self.vocabulary = Vocabulary(packs[0].schema, kind.evidence)
         self.seen = [MODALITIES.index(name) for name in modalities]
-        truth = [self.vocabulary.table(pack.values, pack.visible[:, self.seen]) for pack in packs]
+        truth = [
+            self.vocabulary.table(pack.values[:, self.seen], pack.visible[:, self.seen]) for pack in packs
+        ]
         self.truth: NDArray[np.bool_] = np.concatenate(truth)
         self.frequency = self.truth.mean(axis=0)  # (V,)
         self.index = np.array(
             [(p, row, m) for p, pack in enumerate(packs) for row in range(len(pack)) for m in self.seen],
             dtype=np.int32,
         )
+        if pictures > len(self.index):
+            raise InputError(
+                f"{pictures} pictures a step of {len(self.index)} {self.kind} pictures in all",
+                do="lower --loss.pictures, or render more with --world.identities",
+            )
         self.regions = np.zeros((256, len(self.vocabulary.places) + 1), dtype=np.float32)
         for place, parts in enumerate(self.vocabulary.places):
             for name in parts:
@@ -125,9 +133,9 @@ class Drawer:
         # texts for each value come in the order of the truth's columns
         frequency = np.concatenate([self.frequency, self.vocabulary.labels(self.truth, drawn).mean(axis=0)])
         if foreign is not None and self.strangers:
-            others = foreign.vocabulary.draw(
-                foreign.truth[rng.integers(len(foreign.truth), size=self.strangers)], self.strangers, rng
-            )
+            seen = foreign.truth[rng.integers(len(foreign.truth), size=self.strangers)]
+            # light and quality are said of both kinds in the same words
+            others = foreign.vocabulary.draw(foreign.vocabulary.of_the_object(seen), self.strangers, rng)
             texts = texts + [Text(t.text, t.states, None) for t in others]
             frequency = np.concatenate(
                 [frequency, foreign.vocabulary.labels(foreign.truth, others).mean(axis=0)]

@@ -42,7 +42,8 @@ class Pack:
         schema: its attribute schema.
         pixels: (n, M, H, W, 3) uint8.
         masks: (n, M, H, W) uint8, part numbers of `Kind.table`.
-        values: (n, A) int8, index into the attribute's values; -1 where the object has none.
+        values: (n, M, A) int8, index into the attribute's values; -1 where the object has none. Image
+            quality is each sensor's own; the others are equal in all modalities.
         visible: (n, M, A) bool.
     """
 
@@ -75,14 +76,14 @@ def render_pack(spec: WorldSpec, folder: Path, *, workers: int = 0, progress: Pr
     Raises:
         InputError: the folder holds the pack of another world.
     """
-    header = {"format": "nextreid.pack/1", "spec": json.loads(json.dumps(asdict(spec)))}
+    header = {"format": "nextreid.pack/2", "spec": json.loads(json.dumps(asdict(spec)))}
     _check_header(folder, header)
     plan = plan_world(spec)
     count, attributes, (height, width) = len(plan.sightings), len(plan.schema.attributes), spec.size
     shapes = {
         "pixels": ((count, len(MODALITIES), height, width, 3), np.uint8),
         "masks": ((count, len(MODALITIES), height, width), np.uint8),
-        "values": ((count, attributes), np.int8),
+        "values": ((count, len(MODALITIES), attributes), np.int8),
         "visible": ((count, len(MODALITIES), attributes), np.bool_),
         "done": ((count,), np.bool_),
     }
@@ -166,8 +167,8 @@ def _render_chunk(spec: WorldSpec, folder: Path, indices: Sequence[int]) -> int:
         arrays["values"][index] = -1
         arrays["visible"][index] = False
         for fact in facts:
-            a = order[fact.attribute]
-            arrays["values"][index, a] = plan.schema.attributes[a].values.index(fact.value)
-            arrays["visible"][index, MODALITIES.index(fact.modality), a] = fact.visible
+            m, a = MODALITIES.index(fact.modality), order[fact.attribute]
+            arrays["values"][index, m, a] = plan.schema.attributes[a].values.index(fact.value)
+            arrays["visible"][index, m, a] = fact.visible
         arrays["done"][index] = True
     return len(indices)

@@ -69,7 +69,7 @@ class PairModel(nn.Module):
     def sentences(self, texts: tuple[str, ...]) -> Tensor:
         """Return embeddings, (S,D), not normalised."""
         device = self.text_projection.weight.device
-        tokens = self.tokenizer(list(texts), padding=True, return_tensors="pt")
+        tokens = self.tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")  # to CONTEXT
         pooled = self.text(
             input_ids=tokens["input_ids"].to(device), attention_mask=tokens["attention_mask"].to(device)
         ).pooler_output

@@ -70,12 +70,12 @@ class Vocabulary:
         """Return what is true and visible, (n*M, V).
 
         Args:
-            values: (n, A) index of the value, -1 for none.
+            values: (n, M, A) index of the value, -1 for none.
             visible: (n, M, A).
         """
         n, modalities, _ = visible.shape
         blocks = [
-            (values[:, None, a, None] == np.arange(len(attribute.values))) & visible[:, :, a, None]
+            (values[:, :, a, None] == np.arange(len(attribute.values))) & visible[:, :, a, None]
             for a, attribute in enumerate(self.schema.attributes)
         ]
         return np.concatenate(blocks, axis=2).reshape(n * modalities, len(self.columns))
@@ -102,6 +102,11 @@ class Vocabulary:
             if known:
                 texts.append(self._combine(known, rng))
         return texts
+
+    def of_the_object(self, truth: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return truth tables without what is said of the picture, not the object: light and quality."""
+        kept = [self.schema.group_of(name).identity for name, _ in self.columns]
+        return truth & np.array(kept)
 
     def labels(self, truth: NDArray[np.bool_], texts: Sequence[Text]) -> NDArray[np.bool_]:
         """Tell which texts are true of which pictures, (b, V) -> (b, S)."""
@@ -131,7 +136,8 @@ class Vocabulary:
             values = self.schema.attribute(name).values
             states[name] = values[int(rng.integers(len(values)))]
         spoken = dict(states)
-        if gender in known and gender not in states and rng.random() < PRONOUN:
+        own = self.schema.group_of(gender).name if gender else ""  # this group would say it as a word
+        if gender in known and gender not in states and own not in names and rng.random() < PRONOUN:
             spoken[gender] = known[gender]
         said = [part for part in self.grammar.realise(spoken, rng=rng) if part.group in names]
         text = " ".join(part.text for part in said)

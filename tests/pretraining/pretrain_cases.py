@@ -90,10 +90,10 @@ def made_up_pack(kind: str, count: int, *, size: tuple[int, int] = (64, 48), see
     height, width = size
     blocks = numbers[rng.integers(len(numbers), size=(count, 3, height // 8, width // 8))]
     masks = blocks.repeat(8, axis=2).repeat(8, axis=3)
-    values = np.array(
-        [[rng.integers(-1, len(a.values)) for a in schema.attributes] for _ in range(count)], np.int8
+    values = np.stack(
+        [rng.integers(-1, len(a.values), size=(count, 3), dtype=np.int8) for a in schema.attributes], axis=2
     )
-    visible = (rng.random((count, 3, len(schema.attributes))) < 0.6) & (values >= 0)[:, None]
+    visible = (rng.random(values.shape) < 0.6) & (values >= 0)
     return Pack(
         folder=Path("nowhere"),
         kind=kind,
@@ -114,8 +114,8 @@ def shown(pack: Pack, row: int, m: int) -> dict[str, str]:
     """Return attribute -> value of what one picture shows, by looking each one up."""
     found = {}
     for a, attribute in enumerate(pack.schema.attributes):
-        if pack.values[row, a] >= 0 and pack.visible[row, m, a]:
-            found[attribute.name] = attribute.values[pack.values[row, a]]
+        if pack.values[row, m, a] >= 0 and pack.visible[row, m, a]:
+            found[attribute.name] = attribute.values[pack.values[row, m, a]]
     return found
 
 

@@ -6,6 +6,7 @@ from pretrain_cases import SMALL_TOWERS, drawer_of, made_up_pack
 
 from nextreid.losses.grounding import region_means
 from nextreid.model.builtin import random_clip
+from nextreid.model.tokenizer import CONTEXT
 from nextreid.pretraining.pairs import PairModel
 
 
@@ -75,3 +76,13 @@ def test_bf16_is_near_and_ends_in_float32(clip, batch):
         exact, near = (PairModel(clip, dense=1.0, bf16=bf16)(**vars(batch)) for bf16 in (False, True))
     assert near.dtype == torch.float32
     assert torch.allclose(exact, near, rtol=0.05)
+
+
+def test_a_text_that_is_too_long_is_cut_and_still_ends(clip):
+    """Three groups of a vehicle's attributes, said in full, have a little more than CLIP's 77 tokens."""
+    long = " ".join(["The side mirrors are intact."] * 40)
+    tokens = clip.tokenizer([long], truncation=True)["input_ids"][0]
+    assert len(tokens) == CONTEXT
+    assert tokens[-1] == clip.tokenizer.eos_token_id
+    pairs = PairModel(clip, dense=1.0, bf16=False)
+    assert pairs.sentences((long, "A red car.")).isfinite().all()

@@ -45,9 +45,9 @@ class TowersConfig:
 class PairConfig:
     """Pictures and texts of a step, and the loss."""
 
-    pictures: Count = option(128, "of one kind in a step", "ours")
-    texts: Count = option(48, "drawn in a step beside one for each value", "ours")
-    strangers: Count = option(4, "of them about another kind of object", "ours")
+    pictures: Count = option(64, "of one kind in a step", "ours")
+    texts: Count = option(24, "drawn in a step beside one for each value", "ours")
+    strangers: Count = option(2, "of them about another kind of object", "ours")
     dense: NotNegative = option(1.0, "weight of the dense term", "ours")
 
 
@@ -56,7 +56,7 @@ class RatesConfig:
     """Optimizers: Muon for the towers' matrices, AdamW for the rest."""
 
     rate: Positive = option(2e-3, "AdamW", "ours")
-    matrix_rate: Positive = option(8e-3, "Muon", "ours")
+    matrix_rate: Positive = option(5e-3, "Muon", "ours")
     decay: NotNegative = option(0.05, "weight decay of matrices", "usual for ViT")
     clip_norm: Positive = option(1.0, "largest norm of the gradient", "usual for ViT")
 
@@ -65,8 +65,8 @@ class RatesConfig:
 class StepsConfig:
     """How long, and on what."""
 
-    steps: Count = option(3200, "of the whole schedule", "ours")
-    checkpoint_every: Count = option(100, "steps", "ours")
+    steps: Count = option(7000, "of the whole schedule", "ours")
+    checkpoint_every: Count = option(500, "steps", "ours")
     precision: Literal["auto", "fp32", "bf16"] = option("auto", "number format", "ours")
     devices: Count = option(1, "on this machine", "ours")
     nodes: Count = option(1, "machines", "ours")

@@ -29,6 +29,15 @@ ENOUGH = 0.25
 """Least area of a region, in patches, for the dense term: ours; less is mostly its neighbours."""
 
 
+UNSEEN = 0.1
+"""Weight of a pair whose text speaks of something that the picture does not show, true or not: ours. Such a
+pair is false by the rule "true and visible here" and easy to tell (it is dark; it is thermal); with full
+weight these pairs are most of the loss, and what the visible ones say is learned late."""
+
+ASKED = 0.5
+"""Share of the attributes whose values are said in a step, every value of each: ours; half the reading."""
+
+
 @dataclass(frozen=True)
 class PairBatch:
     """Pictures and texts of one step: B pictures, S texts, R regions (P places and the background).
@@ -37,7 +46,8 @@ class PairBatch:
         pixels: (B,3,H,W) in -1..1.
         texts: S texts.
         labels: (B,S) bool.
-        frequency: (S,) how often each text is true over all training pictures.
+        weight: (B,S) `UNSEEN` where the picture does not show all that the text speaks of, else 1.
+        frequency: (S,) how often each text is true over all training pictures, so weighted.
         shares: (B,N,R) share of each patch on each region; the last region is the background.
         placed: (S',) which texts name a place.
         place_labels: (B,R,S') 0 or 1, label of region and placed text.
@@ -47,6 +57,7 @@ class PairBatch:
     pixels: Tensor
     texts: tuple[str, ...]
     labels: Tensor
+    weight: Tensor
     frequency: Tensor
     shares: Tensor
     placed: Tensor
@@ -95,8 +106,10 @@ class Drawer:
         truth = [
             self.vocabulary.table(pack.values[:, self.seen], pack.visible[:, self.seen]) for pack in packs
         ]
-        self.truth: NDArray[np.bool_] = np.concatenate(truth)
-        self.frequency = self.truth.mean(axis=0)  # (V,)
+        self.truth: NDArray[np.bool_] = np.concatenate(truth)  # (n*M, V)
+        shown = [self.vocabulary.shown(pack.visible[:, self.seen]) for pack in packs]
+        self.shown: NDArray[np.bool_] = np.concatenate(shown)  # (n*M, V)
+        self.frequency = self.truth.sum(axis=0) / np.where(self.shown, 1, UNSEEN).sum(axis=0)  # (V,)
         self.index = np.array(
             [(p, row, m) for p, pack in enumerate(packs) for row in range(len(pack)) for m in self.seen],
             dtype=np.int32,
@@ -127,36 +140,48 @@ class Drawer:
         order = numpy_generator(self.seed, "order", self.kind, epoch).permutation(len(self.index))
         rows = order[at * self.pictures : (at + 1) * self.pictures]
         rng = numpy_generator(self.seed, "texts", self.kind, step)
+        singles = self.vocabulary.singles(rng, share=ASKED)
         drawn = self.vocabulary.draw(self.truth[rows], self.drawn, rng)
-        texts = self.vocabulary.singles(rng) + drawn
-        labels = self.vocabulary.labels(self.truth[rows], texts)
-        # texts for each value come in the order of the truth's columns
-        frequency = np.concatenate([self.frequency, self.vocabulary.labels(self.truth, drawn).mean(axis=0)])
+        columns = [self.vocabulary.columns[next(iter(text.states))] for text in singles]
+        frequency = np.concatenate([self.frequency[columns], self._frequency(drawn)])
+        texts = singles + drawn
         if foreign is not None and self.strangers:
             seen = foreign.truth[rng.integers(len(foreign.truth), size=self.strangers)]
             # light and quality are said of both kinds in the same words
             others = foreign.vocabulary.draw(foreign.vocabulary.of_the_object(seen), self.strangers, rng)
-            texts = texts + [Text(t.text, t.states, None) for t in others]
-            frequency = np.concatenate(
-                [frequency, foreign.vocabulary.labels(foreign.truth, others).mean(axis=0)]
-            )
-            labels = np.concatenate([labels, np.zeros((len(rows), len(others)), bool)], axis=1)
+            frequency = np.concatenate([frequency, foreign._frequency(others)])
+        else:
+            others = []
+        never = np.zeros((len(rows), len(others)), dtype=bool)
+        labels = np.concatenate([self.vocabulary.labels(self.truth[rows], texts), never], axis=1)
+        shown = np.concatenate([self.vocabulary.labels(self.shown[rows], texts), ~never], axis=1)
+        texts += [Text(text.text, text.states, None) for text in others]
         share = slice(rank * len(rows) // world, (rank + 1) * len(rows) // world)
         rows, labels = rows[share], labels[share]
+        weight = torch.from_numpy(np.where(shown[share], 1, UNSEEN).astype(np.float32))
         pixels, masks = self._pictures(rows, numpy_generator(self.seed, "geometry", self.kind, step, rank))
         shares = self._shares(masks)
         placed = np.array([s for s, text in enumerate(texts) if text.place is not None], dtype=np.int64)
-        place_labels, weight = self._places([texts[s] for s in placed], labels[:, placed], shares)
+        place_labels, place_weight = self._places([texts[s] for s in placed], labels[:, placed], shares)
         return PairBatch(
             pixels=torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0),
             texts=tuple(text.text for text in texts),
             labels=torch.from_numpy(labels),
+            weight=weight,
             frequency=torch.from_numpy(frequency).float(),
             shares=shares,
             placed=torch.from_numpy(placed),
             place_labels=place_labels,
-            place_weight=weight,
+            place_weight=place_weight * weight[:, None, placed],
         )
+
+    def _frequency(self, texts: Sequence[Text]) -> NDArray[np.float64]:
+        """Return how often texts are true over all pictures, weighted as in the loss, (S,)."""
+        if not texts:
+            return np.zeros(0)
+        true = self.vocabulary.labels(self.truth, texts).sum(axis=0)
+        weights = np.where(self.vocabulary.labels(self.shown, texts), 1, UNSEEN).sum(axis=0)
+        return np.asarray(true / weights)
 
     def _pictures(
         self, rows: NDArray[np.int64], rng: np.random.Generator

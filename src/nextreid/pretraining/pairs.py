@@ -8,6 +8,13 @@ from torch import Tensor, nn
 from nextreid.losses.grounding import PairSigmoid, region_means
 from nextreid.model.backbone import VisualEncoder
 from nextreid.model.clip import Clip
+from nextreid.model.tokenizer import CONTEXT
+
+LENGTHS = (16, 32, CONTEXT)
+"""Lengths in tokens that texts are padded to: most say one value in at most 16."""
+
+ROWS = 16
+"""Texts of a length are padded to a multiple of this: a CPU plans its kernels anew for every new shape."""
 
 
 class PairModel(nn.Module):
@@ -39,6 +46,7 @@ class PairModel(nn.Module):
         pixels: Tensor,
         texts: tuple[str, ...],
         labels: Tensor,
+        weight: Tensor,
         frequency: Tensor,
         shares: Tensor,
         placed: Tensor,
@@ -54,7 +62,7 @@ class PairModel(nn.Module):
             classes, patches, _ = self.encoder(pixels, nowhere, nowhere)  # (B,D), (B,N,D)
             sentences = self.sentences(texts)  # (S,D)
         classes, patches, sentences = classes.float(), patches.float(), sentences.float()
-        image = self.image_pairs(classes, sentences, labels=labels, frequency=frequency)
+        image = self.image_pairs(classes, sentences, labels=labels, frequency=frequency, weight=weight)
         if self.region_pairs is None:
             return torch.stack([image, torch.zeros_like(image)])
         dense = self.region_pairs(
@@ -67,11 +75,27 @@ class PairModel(nn.Module):
         return torch.stack([image, dense])
 
     def sentences(self, texts: tuple[str, ...]) -> Tensor:
-        """Return embeddings, (S,D), not normalised."""
+        """Return embeddings, (S,D), not normalised; texts of similar length go together."""
+        rows = self.tokenizer(list(texts), truncation=True)["input_ids"]  # to CONTEXT
+        order: list[int] = []
+        parts: list[Tensor] = []
+        for least, most in zip((0, *LENGTHS), LENGTHS, strict=False):
+            part = [at for at, row in enumerate(rows) if least < len(row) <= most]
+            if part:
+                order += part
+                parts.append(self._encode([rows[at] for at in part], most))
+        back = torch.tensor(order, device=parts[0].device).argsort()
+        return torch.cat(parts)[back]
+
+    def _encode(self, rows: list[list[int]], length: int) -> Tensor:
+        """Return embeddings of token rows padded to a length, their number to a multiple of `ROWS`."""
+        count = -(-len(rows) // ROWS) * ROWS
+        ids = torch.full((count, length), self.tokenizer.pad_token_id)
+        mask = torch.zeros(count, length, dtype=torch.long)
+        for at in range(count):
+            row = rows[min(at, len(rows) - 1)]
+            ids[at, : len(row)], mask[at, : len(row)] = torch.tensor(row), 1
         device = self.text_projection.weight.device
-        tokens = self.tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")  # to CONTEXT
-        pooled = self.text(
-            input_ids=tokens["input_ids"].to(device), attention_mask=tokens["attention_mask"].to(device)
-        ).pooler_output
+        pooled = self.text(input_ids=ids.to(device), attention_mask=mask.to(device)).pooler_output
         projected: Tensor = self.text_projection(pooled)
-        return projected
+        return projected[: len(rows)]

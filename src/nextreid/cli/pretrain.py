@@ -65,7 +65,7 @@ class RatesConfig:
 class StepsConfig:
     """How long, and on what."""
 
-    steps: Count = option(7000, "of the whole schedule", "ours")
+    steps: Count = option(5000, "of the whole schedule", "ours")
     checkpoint_every: Count = option(500, "steps", "ours")
     precision: Literal["auto", "fp32", "bf16"] = option("auto", "number format", "ours")
     devices: Count = option(1, "on this machine", "ours")

@@ -3,14 +3,14 @@
 import hashlib
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from nextreid.attributes.schema import load_schema
 from nextreid.cli.main import main
-from nextreid.pretraining.drawing import Drawer
+from nextreid.pretraining.drawing import UNSEEN, Drawer
 from nextreid.pretraining.pack import MODALITIES, Pack
 from nextreid.pretraining.sentences import Text, Vocabulary
 from nextreid.synthetic.kinds import load_kind
@@ -123,6 +123,17 @@ def is_true(text: Text, known: Mapping[str, str]) -> bool:
     return all(known.get(name) == value for name, value in text.states)
 
 
+def weight_of(text: Text, known: Mapping[str, str]) -> float:
+    """Return what a pair counts: little where the picture does not show all that the text speaks of."""
+    return 1.0 if all(name in known for name, _ in text.states) else UNSEEN
+
+
+def frequency_of(text: Text, pictures: Sequence[Mapping[str, str]]) -> float:
+    """Return how often a text is true, counted as its pairs are."""
+    weights = [weight_of(text, known) for known in pictures]
+    return sum(is_true(text, known) for known in pictures) / sum(weights)
+
+
 def pronoun_of(text: str) -> str | None:
     """Return he or she if a text says so."""
     found = set(re.findall(r"\b(he|she)\b", text.lower()))
@@ -136,7 +147,7 @@ class Spy:
     def __init__(self, method) -> None:
         self.method, self.calls = method, []
 
-    def __call__(self, *arguments):
-        result = self.method(*arguments)
+    def __call__(self, *arguments, **keywords):
+        result = self.method(*arguments, **keywords)
         self.calls.append((arguments, result))
         return result

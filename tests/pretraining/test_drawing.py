@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
-from pretrain_cases import Spy, drawer_of, is_true, made_up_pack, shown
+from pretrain_cases import Spy, drawer_of, frequency_of, is_true, made_up_pack, shown, weight_of
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -156,7 +156,8 @@ def test_two_processes_share_the_pictures_and_hear_the_same(persons, vehicles):
     whole = drawer.batch(2, foreign=other)
     halves = [drawer.batch(2, rank=rank, world=2, foreign=other) for rank in (0, 1)]
     assert np.concatenate([rows_of(drawer, -2), rows_of(drawer, -1)]).tolist() == rows_of(drawer, -3).tolist()
-    assert torch.equal(torch.cat([half.labels for half in halves]), whole.labels)
+    for name in ("labels", "weight"):
+        assert torch.equal(torch.cat([getattr(half, name) for half in halves]), getattr(whole, name))
     for half in halves:
         assert len(half.pixels) == 3
         assert same(half, whole, names=("texts", "frequency", "placed"))
@@ -170,8 +171,9 @@ def test_a_left_out_modality_is_never_seen(persons):
     drawn = {m for call in range(6) for m in drawer.index[rows_of(drawer, call)][:, 2]}
     assert drawn == {0, 2}
     pictures = [shown(pack, row, m) for pack in persons for row in range(len(pack)) for m in (0, 2)]
-    for text, frequency in zip(texts_of(drawer, 0), drawer.frequency, strict=False):
-        assert frequency == pytest.approx(np.mean([is_true(text, known) for known in pictures]))
+    every = drawer.vocabulary.singles.method(np.random.default_rng(0))
+    for text, frequency in zip(every, drawer.frequency, strict=True):
+        assert frequency == pytest.approx(frequency_of(text, pictures))
 
 
 # ------------------------------------------------------------------ texts and labels
@@ -190,8 +192,11 @@ def test_labels_and_frequency_by_looking_each_picture_up(persons, vehicles):
         for b, (p, row, m) in enumerate(drawer.index[rows_of(drawer)]):
             known = shown(persons[p], row, m)
             assert batch.labels[b].tolist() == [is_true(t, known) for t in texts] + [False] * strangers
+            weight = [weight_of(t, known) for t in texts] + [1.0] * strangers
+            assert batch.weight[b].tolist() == pytest.approx(weight)
         for s, text in enumerate(texts):
-            often = np.mean([is_true(text, known) for known in everything])
+            often = frequency_of(text, everything)
+            assert 0 <= often <= 1
             assert float(batch.frequency[s]) == pytest.approx(often, abs=1e-6), text
 
 
@@ -205,8 +210,24 @@ def test_strangers_speak_of_the_other_kind_and_name_no_place(persons, vehicles):
         assert not batch.labels[:, -3:].any()
         assert int(batch.placed.max()) < len(batch.texts) - 3
         for text, often in zip(told, batch.frequency[-3:], strict=True):
-            assert float(often) == pytest.approx(np.mean([is_true(text, known) for known in everything]))
+            assert float(often) == pytest.approx(frequency_of(text, everything))
     assert len(drawer.batch(0).texts) == len(drawer.batch(0, foreign=other).texts) - 3
+
+
+def test_half_of_the_attributes_are_asked_for_in_a_step_and_all_in_turn(persons):
+    drawer = spied(drawer_of(*persons))
+    asked = []
+    for step in range(12):
+        drawer.batch(step)
+        states = [next(iter(text.states)) for text in drawer.vocabulary.singles.calls[-1][1]]
+        asked.append({name for name, _ in states})
+        wanted = [pair for pair in drawer.vocabulary.columns if pair[0] in asked[-1]]
+        assert states == wanted  # every value of each, in the order of the columns
+    count = len(persons[0].schema.attributes)
+    assert {len(names) for names in asked} == {-(-count // 2)}
+    assert len(set().union(*asked)) == count
+    one = drawer_of(*persons).vocabulary.singles(np.random.default_rng(0), share=0.01)
+    assert len({name for text in one for name, _ in text.states}) == 1
 
 
 def test_no_text_is_called_both_true_and_a_strangers(persons, vehicles):
@@ -293,7 +314,8 @@ def test_regions_of_whole_batches_by_loops(persons, vehicles):
                     apart = r == len(places) or not (places[r] & own)
                     for b in range(6):
                         weight = float(here or apart) if float(area[b, r]) >= ENOUGH else 0.0
-                        assert float(batch.place_weight[b, r, at]) == weight
+                        weight *= float(batch.weight[b, s])
+                        assert float(batch.place_weight[b, r, at]) == pytest.approx(weight)
                         assert bool(batch.place_labels[b, r, at]) == (here and bool(batch.labels[b, s]))
 
 

@@ -7,7 +7,7 @@ from pretrain_cases import SMALL_TOWERS, drawer_of, made_up_pack
 from nextreid.losses.grounding import region_means
 from nextreid.model.builtin import random_clip
 from nextreid.model.tokenizer import CONTEXT
-from nextreid.pretraining.pairs import PairModel
+from nextreid.pretraining.pairs import LENGTHS, PairModel
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,13 @@ def test_the_losses_are_those_of_the_class_token_and_of_the_regions(clip, batch)
         nowhere = torch.zeros(len(batch.pixels), dtype=torch.long)
         classes, patches, _ = pairs.encoder(batch.pixels, nowhere, nowhere)
         sentences = torch.cat([pairs.sentences((text,)) for text in batch.texts])  # one at a time: no padding
-        expected = pairs.image_pairs(classes, sentences, labels=batch.labels, frequency=batch.frequency)
+        expected = pairs.image_pairs(
+            classes,
+            sentences,
+            labels=batch.labels,
+            frequency=batch.frequency,
+            weight=batch.weight,
+        )
         assert torch.allclose(image, expected, rtol=1e-4)
         means = region_means(patches, batch.shares)
         alone = pairs.region_pairs(
@@ -76,6 +82,23 @@ def test_bf16_is_near_and_ends_in_float32(clip, batch):
         exact, near = (PairModel(clip, dense=1.0, bf16=bf16)(**vars(batch)) for bf16 in (False, True))
     assert near.dtype == torch.float32
     assert torch.allclose(exact, near, rtol=0.05)
+
+
+def test_texts_of_all_lengths_come_back_in_order(clip):
+    """One at a time, as the tokenizer pads them, and together: bits of padding may not matter."""
+    few, some, many = ("The person is tall. " * count for count in (1, 4, 8))
+    texts = (many, few, some, "A coat.", many + few, some + few, few + "He is.") * 5
+    lengths = [len(ids) for ids in clip.tokenizer(list(texts))["input_ids"]]
+    assert {sum(length > most for most in LENGTHS) for length in lengths} == {0, 1, 2}
+    pairs = PairModel(clip, dense=1.0, bf16=False)
+    with torch.inference_mode():
+        together = pairs.sentences(texts)
+        assert together.shape == (35, 32)
+        for text, found in zip(texts[:7], together, strict=False):
+            tokens = clip.tokenizer([text], return_tensors="pt")
+            pooled = clip.model.text_model(**tokens).pooler_output
+            assert torch.allclose(clip.model.text_projection(pooled)[0], found, atol=1e-5), text
+    assert torch.equal(together[:7], together[28:])
 
 
 def test_a_text_that_is_too_long_is_cut_and_still_ends(clip):

@@ -89,11 +89,12 @@ def test_two_processes_equal_one_that_draws_the_same_pictures(tmp_path, worlds):
     assert sorted(p.name for p in two.iterdir()) == sorted(p.name for p in one.iterdir())
 
 
-def test_two_processes_begin_with_the_loss_of_one(tmp_path, worlds):
+@pytest.mark.parametrize("launcher", [TWO, ()], ids=["torchrun", "by itself"])
+def test_two_processes_begin_with_the_loss_of_one(tmp_path, worlds, launcher):
     """As it really runs: the texts and labels are one batch's, the shifts differ."""
     one, two = tmp_path / "one", tmp_path / "two"
     finish(*words_of(one, worlds, "--until", "1"))
-    out = finish(*words_of(two, worlds, "--until", "1", "--train.devices", "2"), launcher=TWO)
+    out = finish(*words_of(two, worlds, "--until", "1", "--train.devices", "2"), launcher=launcher)
     assert out.count("Stopped after step 1") == 1  # one process speaks
     a, b = (float(untimed(run)[0]["loss"]) for run in (one, two))
     assert a == pytest.approx(b, rel=0.02)

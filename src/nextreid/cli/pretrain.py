@@ -12,6 +12,7 @@ from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb, cores, whole_number
 from nextreid.config import Count, NotNegative, Positive, option
 from nextreid.configfile import to_yaml
+from nextreid.errors import InputError
 
 if TYPE_CHECKING:
     from nextreid.model.clip import Clip
@@ -46,8 +47,8 @@ class PairConfig:
     """Pictures and texts of a step, and the loss."""
 
     pictures: Count = option(64, "of one kind in a step", "ours")
-    texts: Count = option(24, "drawn in a step beside one for each value", "ours")
-    strangers: Count = option(2, "of them about another kind of object", "ours")
+    texts: Count = option(24, "drawn in a step beside those of single values", "ours")
+    strangers: Count = option(2, "beside them, about the other kind of object", "ours")
     dense: NotNegative = option(1.0, "weight of the dense term", "ours")
 
 
@@ -120,6 +121,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     seed = args.seed or 0
     seen = tuple(name for name in (RGB, NIR, TIR) if name != args.leave_out)
     check_run(args.out, resume=args.resume)
+    _check_towers(config.model)
     worlds = pretraining_worlds(seed=seed, **asdict(config.world))
     packs = render_worlds(
         worlds,
@@ -182,6 +184,21 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     return 0
 
 
+def _check_towers(towers: TowersConfig) -> None:
+    """Check that widths divide among heads, before anything is rendered."""
+    if towers.width % towers.heads:
+        raise InputError(f"model.width={towers.width}, model.heads={towers.heads}", allowed="a multiple")
+    if towers.text_width % _text_heads(towers):
+        raise InputError(
+            f"model.text_width={towers.text_width}", allowed=f"a multiple of {_text_heads(towers)}, its heads"
+        )
+
+
+def _text_heads(towers: TowersConfig) -> int:
+    """Return the heads of the text tower: one for each 64 of its width, as in CLIP."""
+    return max(1, towers.text_width // 64)
+
+
 def _drawers(packs: Any, config: PretrainConfig, seen: Sequence[str], seed: int) -> "dict[str, Drawer]":
     from nextreid.pretraining.drawing import Drawer
 
@@ -220,7 +237,7 @@ def _untrained(config: PretrainConfig, drawers: "dict[str, Drawer]", seed: int) 
             "hidden_size": towers.text_width,
             "intermediate_size": 4 * towers.text_width,
             "num_hidden_layers": towers.text_layers,
-            "num_attention_heads": max(1, towers.text_width // 64),
+            "num_attention_heads": _text_heads(towers),
             "max_position_embeddings": CONTEXT,
             "initializer_factor": 2.0,  # ours: with 1 all sentences start with nearly one embedding
         },

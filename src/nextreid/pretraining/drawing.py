@@ -20,7 +20,7 @@ from nextreid.seeding import numpy_generator
 from nextreid.synthetic.kinds import load_kind
 
 BACKGROUND = 0
-"""Mask value of everything that is no part of the object."""
+"""Mask value of what is neither the object nor something in front of it."""
 
 SHIFT = 8
 """Largest shift of a picture in pixels, half a patch: ours, so that parts fall on other patches too."""
@@ -79,10 +79,10 @@ class Drawer:
 
     Args:
         packs: of the same kind and size.
-        others: texts of other kinds, true of none of these pictures.
         modalities: those that are seen; the others are left out altogether.
         patch: side of a patch in pixels.
-        pictures, texts: B, and how many texts are drawn beside one for each value.
+        pictures, texts: B, and how many texts are drawn beside those of single values.
+        strangers: texts about another kind of object, beside these.
         seed: of every choice.
     """
 

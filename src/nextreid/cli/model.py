@@ -222,7 +222,7 @@ VERBS = (
     Verb(
         name="model probe",
         summary="measure zero-shot attributes, retrieval by sentences, and pointing",
-        example="nextreid model probe --model builtin:small --data world --out probe",
+        example="nextreid model probe --model builtin:clip-small --data world --out probe",
         add_options=_add_probe,
         run=_probe,
     ),

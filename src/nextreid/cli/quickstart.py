@@ -96,7 +96,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     clock = Clock(terminal)
     with clock.stage("world", f"rendering {config.world.identities} {config.world.kind}s in three spectra"):
         manifest = _world(config.world, config.run.seed, out, args, terminal)
-    with clock.stage("train", "training NEXT from random weights"):
+    with clock.stage("train", f"training NEXT from {config.run.model.backbone}"):
         run = replace(check(config.run), data__path=str(out / "world"))
         trained = train(
             run, manifest, out / "run", terminal=terminal, device=args.device, workers=args.workers

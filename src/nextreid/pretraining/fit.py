@@ -5,6 +5,7 @@ import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -280,12 +281,10 @@ def _hardware(accelerator: str, world: int) -> str:
 
 
 def _versions() -> dict[str, str]:
-    import transformers
-
     return {
         "nextreid": __version__,
         "torch": torch.__version__,
-        "transformers": transformers.__version__,
+        "transformers": version("transformers"),
         "lightning": lightning.__version__,
         "python": platform.python_version(),
     }

@@ -186,3 +186,11 @@ def test_boxes_are_cut(clip, tmp_path):
     cut = reader.images([Observation(rgb=tmp_path / "full.png", boxes={"rgb": box})], "rgb")
     crop = pixels(0, (80, 80))[box[1] : box[3], box[0] : box[2]]
     np.testing.assert_allclose(cut.classes, reader.images([Observation(rgb=crop)], "rgb").classes, atol=1e-6)
+
+
+def test_one_string_is_not_read_letter_by_letter(clip):
+    reader = ImageTextReader.from_clip(clip, size=(32, 32), device="cpu")
+    with pytest.raises(InputError, match="a list of strings"):
+        reader.sentences("a woman")
+    with pytest.raises(InputError, match="empty"):
+        reader.sentences(["a woman", " "])

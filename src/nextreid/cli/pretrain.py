@@ -84,6 +84,16 @@ class PretrainConfig:
     train: StepsConfig = field(default_factory=StepsConfig)
 
 
+class _Once(argparse.Action):
+    """An option that may be given once: the last of several would win silently."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        """Take the value, or refuse a second one."""
+        if getattr(namespace, self.dest) is not None:
+            raise InputError(f"{option_string} is given twice", allowed="once")
+        setattr(namespace, self.dest, values)
+
+
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder of the run")
     parser.add_argument(
@@ -95,7 +105,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--leave-out",
         choices=("rgb", "nir", "tir"),
-        help="a modality that is never seen, for tests of unseen ones",
+        action=_Once,
+        help="the one modality that is never seen, for tests of unseen ones",
     )
     parser.add_argument("--class-token-only", action="store_true", help="without the dense term: the control")
     parser.add_argument(
@@ -187,7 +198,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
 def _check_towers(towers: TowersConfig) -> None:
     """Check that widths divide among heads, before anything is rendered."""
     if towers.width % towers.heads:
-        raise InputError(f"model.width={towers.width}, model.heads={towers.heads}", allowed="a multiple")
+        raise InputError(f"model.width={towers.width}", allowed=f"a multiple of model.heads={towers.heads}")
     if towers.text_width % _text_heads(towers):
         raise InputError(
             f"model.text_width={towers.text_width}", allowed=f"a multiple of {_text_heads(towers)}, its heads"

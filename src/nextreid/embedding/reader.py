@@ -241,7 +241,15 @@ class ImageTextReader:
 
     @torch.inference_mode()
     def sentences(self, sentences: Sequence[str]) -> NDArray[np.float32]:
-        """Return normalised sentence vectors, (S,D); each distinct sentence is encoded once."""
+        """Return normalised sentence vectors, (S,D); each distinct sentence is encoded once.
+
+        Raises:
+            InputError: one string, whose letters would count as sentences, or an empty sentence.
+        """
+        if isinstance(sentences, str):
+            raise InputError(f"sentences = {sentences!r}", allowed="a list of strings", do="write [sentence]")
+        if any(not sentence.strip() for sentence in sentences):
+            raise InputError("sentences holds an empty one", allowed="sentences with words")
         if not sentences:
             return np.zeros((0, self.dim), np.float32)
         return _normal(self.text(list(sentences)))

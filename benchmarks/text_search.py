@@ -84,19 +84,19 @@ def main() -> None:
             after = retrieval(str(out / "run" / "model"), out / "world", Path(folder) / f"after-{weight}")
             kept = {name: after[name]["rank1"] / max(before[name]["rank1"], 1e-9) for name in before}
             rows.append({"loss.text": weight, "mAP": results["metrics"]["mAP"], "after": after, "kept": kept})
-    report = {
-        "command": f"python benchmarks/text_search.py --seed {options.seed} --text "
-        + " ".join(map(str, options.text)),
-        "backbone": BACKBONE,
-        "before": before,
-        "runs": rows,
-        "selection": results["selection"],
-        "hardware": results["hardware"],
-        "versions": results["versions"],
-    }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "text_search.json").write_text(json.dumps(report, indent=2) + "\n")
-    print(json.dumps(report, indent=2))
+            report = {
+                "command": f"python benchmarks/text_search.py --seed {options.seed} --text "
+                + " ".join(map(str, options.text)),
+                "backbone": BACKBONE,
+                "before": before,
+                "runs": rows,
+                "selection": results["selection"],
+                "hardware": results["hardware"],
+                "versions": results["versions"],
+            }
+            RESULTS.mkdir(exist_ok=True)
+            (RESULTS / "text_search.json").write_text(json.dumps(report, indent=2) + "\n")
+            print(json.dumps(report, indent=2))
 
 
 if __name__ == "__main__":

@@ -265,3 +265,17 @@ def test_every_option_is_in_the_help_with_its_origin(capsys):
     shown = capsys.readouterr().out
     for option in ("--world.count 4", "--loss.dense 1.0", "--train.steps", "--leave-out", "--until"):
         assert option in shown
+
+
+def test_forgotten_options_are_named_before_the_worlds_are_looked_at(tmp_path, worlds, capsys):
+    run = tmp_path / "run"
+    assert pretrain(run, worlds, "--until", "5") == 0
+    assert main(["pretrain", "--out", str(run), "--worlds", str(tmp_path / "none"), "--resume"]) == 2
+    assert "world.identities was" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "none").exists()
+    assert (run / "config.yaml").read_text().startswith("# nextreid pretrain --out DIR ")
+
+
+def test_the_control_takes_no_weight_of_the_dense_term(tmp_path, worlds, capsys):
+    assert pretrain(tmp_path / "run", worlds, "--class-token-only", "--loss.dense", "2") == 2
+    assert "one of them" in capsys.readouterr().err

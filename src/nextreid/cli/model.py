@@ -158,7 +158,7 @@ def _data(args: argparse.Namespace, manifest: "Manifest", schema: "Schema") -> "
     truth = read_truth(manifest, schema)
     captions: dict[tuple[str, str], str] = {}
     if truth is None:
-        store = captions_of(manifest, args.captions, schema, truth=False)
+        store = captions_of(manifest, args.captions, schema, truth=True)  # they are the questions here
         for row in rows:
             said = store.sentences(row.observation)
             for name in row.paths:

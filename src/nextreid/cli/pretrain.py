@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from nextreid.cli.recipes import configured, options_help
 from nextreid.cli.terminal import Terminal
@@ -13,10 +13,6 @@ from nextreid.cli.verb import Verb, cores, whole_number
 from nextreid.config import Count, NotNegative, Positive, option
 from nextreid.configfile import to_yaml
 from nextreid.errors import InputError
-
-if TYPE_CHECKING:
-    from nextreid.model.clip import Clip
-    from nextreid.pretraining.drawing import Drawer
 
 
 @dataclass(frozen=True)
@@ -118,7 +114,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.embedding.embedder import choose_device
     from nextreid.modality import NIR, RGB, TIR
+    from nextreid.pretraining.drawing import Drawer
     from nextreid.pretraining.fit import Recipe, check_run, is_main, pretrain
+    from nextreid.pretraining.towers import PATCH, Towers, untrained_clip
     from nextreid.pretraining.worlds import pretraining_worlds, render_worlds
     from nextreid.training.precision import resolve_precision
 
@@ -128,21 +126,11 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         tokens=args.settings,
         options=("out", "worlds", "leave-out", "class-token-only", "until", "resume"),
     )
+    if args.class_token_only and any(word.startswith("--loss.dense") for word in args.settings):
+        raise InputError("--class-token-only with --loss.dense", allowed="one of them")
     device = choose_device(args.device).type
     seed = args.seed or 0
     seen = tuple(name for name in (RGB, NIR, TIR) if name != args.leave_out)
-    check_run(args.out, resume=args.resume)
-    _check_towers(config.model)
-    worlds = pretraining_worlds(seed=seed, **asdict(config.world))
-    packs = render_worlds(
-        worlds,
-        args.worlds or args.out / "worlds",
-        workers=cores() if args.workers is None else args.workers,
-        progress=terminal.progress,
-        main=is_main(),
-    )
-    drawers = _drawers(packs, config, seen, seed)
-    clip = _untrained(config, drawers, seed)
     recipe = Recipe(
         steps=config.train.steps,
         pictures=config.loss.pictures,
@@ -154,6 +142,32 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         precision=resolve_precision(config.train.precision, device),
         seed=seed,
     )
+    settings = {**_flat(asdict(config)), **asdict(recipe), "leave_out": args.leave_out}
+    del settings["train.checkpoint_every"]  # changes no result
+    check_run(args.out, resume=args.resume, settings=settings)
+    towers = Towers(**asdict(config.model))
+    worlds = pretraining_worlds(seed=seed, **asdict(config.world))
+    packs = render_worlds(
+        worlds,
+        args.worlds or args.out / "worlds",
+        workers=cores() if args.workers is None else args.workers,
+        progress=terminal.progress,
+        main=is_main(),
+    )
+    drawers = {
+        kind: Drawer(
+            found,
+            modalities=seen,
+            patch=PATCH,
+            pictures=config.loss.pictures,
+            texts=config.loss.texts,
+            strangers=config.loss.strangers,
+            seed=seed,
+        )
+        for kind, found in packs.items()
+    }
+    corpus = [text for drawer in drawers.values() for text in drawer.vocabulary.corpus()]
+    clip = untrained_clip(towers, corpus=corpus, seed=seed)
     weights = sum(p.numel() for p in clip.model.parameters())
     pictures = sum(len(drawer) for drawer in drawers.values())
     terminal.remark(
@@ -171,11 +185,11 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
             "left_out": args.leave_out,
             "settings": _flat(asdict(config)) | {"precision": recipe.precision, "dense": recipe.dense},
         },
-        settings={**_flat(asdict(config)), **asdict(recipe), "leave_out": args.leave_out},
+        settings=settings,
         until=args.until,
         resume=args.resume,
         checkpoint_every=config.train.checkpoint_every,
-        config_text=to_yaml(config),
+        config_text=f"# {_command(args)}\n{to_yaml(config)}",
         workers=(0 if device == "cpu" else 4) if args.workers is None else args.workers,
         accelerator=device,
         devices=config.train.devices,
@@ -193,68 +207,6 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         }
     )
     return 0
-
-
-def _check_towers(towers: TowersConfig) -> None:
-    """Check that widths divide among heads, before anything is rendered."""
-    if towers.width % towers.heads:
-        raise InputError(f"model.width={towers.width}", allowed=f"a multiple of model.heads={towers.heads}")
-    if towers.text_width % _text_heads(towers):
-        raise InputError(
-            f"model.text_width={towers.text_width}", allowed=f"a multiple of {_text_heads(towers)}, its heads"
-        )
-
-
-def _text_heads(towers: TowersConfig) -> int:
-    """Return the heads of the text tower: one for each 64 of its width, as in CLIP."""
-    return max(1, towers.text_width // 64)
-
-
-def _drawers(packs: Any, config: PretrainConfig, seen: Sequence[str], seed: int) -> "dict[str, Drawer]":
-    from nextreid.pretraining.drawing import Drawer
-
-    return {
-        kind: Drawer(
-            found,
-            modalities=seen,
-            patch=16,
-            pictures=config.loss.pictures,
-            texts=config.loss.texts,
-            strangers=config.loss.strangers,
-            seed=seed,
-        )
-        for kind, found in packs.items()
-    }
-
-
-def _untrained(config: PretrainConfig, drawers: "dict[str, Drawer]", seed: int) -> "Clip":
-    from nextreid.model.builtin import random_clip
-    from nextreid.model.tokenizer import CONTEXT
-    from nextreid.seeding import derive_seed
-
-    towers = config.model
-    settings = {
-        "projection_dim": towers.projection,
-        "vision_config": {
-            "hidden_size": towers.width,
-            "intermediate_size": towers.mlp,
-            "num_hidden_layers": towers.layers,
-            "num_attention_heads": towers.heads,
-            "image_size": 192,  # a grid of 12 x 12 positions; both kinds' grids are interpolated from it
-            "patch_size": 16,
-            "initializer_factor": 2.0,  # ours: with 1 the class token starts all but blind to the patches
-        },
-        "text_config": {
-            "hidden_size": towers.text_width,
-            "intermediate_size": 4 * towers.text_width,
-            "num_hidden_layers": towers.text_layers,
-            "num_attention_heads": _text_heads(towers),
-            "max_position_embeddings": CONTEXT,
-            "initializer_factor": 2.0,  # ours: with 1 all sentences start with nearly one embedding
-        },
-    }
-    corpus = [text for drawer in drawers.values() for text in drawer.vocabulary.corpus()]
-    return random_clip(settings, corpus=corpus, seed=derive_seed(seed, "pretraining"))
 
 
 def _told(world: Any, seen: Sequence[str]) -> dict[str, Any]:

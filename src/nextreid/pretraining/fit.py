@@ -136,7 +136,7 @@ def pretrain(
         precision="32-true",  # `PairModel` knows what may be computed in bfloat16
     )
     fabric.launch()
-    flat = {name: str(value) for name, value in settings.items()}
+    flat = _as_text(settings)
     before = _open_run(run, resume=resume, settings=flat, config_text=config_text, main=fabric.is_global_zero)
     fabric.barrier()
     pairs = PairModel(clip, dense=recipe.dense, bf16=recipe.precision == "bf16")
@@ -238,17 +238,24 @@ def loss_curve(metrics: Path, *, every: int) -> list[list[float]]:
     return curve
 
 
-def check_run(run: Path, *, resume: bool) -> None:
+def check_run(run: Path, *, resume: bool, settings: Mapping[str, object]) -> None:
     """Check that a run can begin, or go on, in a folder; before anything is rendered.
 
+    Args:
+        run: the folder.
+        resume: go on.
+        settings: every option that changes the result.
+
     Raises:
-        InputError: the folder holds a run and `resume` is off, or the reverse.
+        InputError: the folder holds a run and `resume` is off, or the reverse, or it began with others.
     """
     begun = (run / LAST).exists() or (run / MODEL).exists()
     if begun and not resume:
         raise InputError(f"{run} holds a run", do="add --resume to go on with it, or name another folder")
     if resume and not begun:
         raise InputError(f"{run} has no run to resume", do="leave --resume out to start one")
+    if resume:
+        check_settings(load_checkpoint(run / LAST).settings, _as_text(settings), run)
 
 
 def is_main() -> bool:
@@ -257,11 +264,11 @@ def is_main() -> bool:
 
 
 def _open_run(
-    run: Path, *, resume: bool, settings: dict[str, str], config_text: str, main: bool
+    run: Path, *, resume: bool, settings: Mapping[str, object], config_text: str, main: bool
 ) -> Checkpoint | None:
     """Make the folder of a new run, or return the state to go on from."""
     if main:
-        check_run(run, resume=resume)
+        check_run(run, resume=resume, settings=settings)
         (run / LAST).parent.mkdir(parents=True, exist_ok=True)
         if not resume:
             (run / METRICS).unlink(missing_ok=True)  # of a run that ended before its first checkpoint
@@ -269,9 +276,11 @@ def _open_run(
                 temporary.write_text(config_text, encoding="utf-8")
     if not resume:
         return None
-    checkpoint = load_checkpoint(run / LAST)
-    check_settings(checkpoint.settings, settings, run)
-    return checkpoint
+    return load_checkpoint(run / LAST)
+
+
+def _as_text(settings: Mapping[str, object]) -> dict[str, str]:
+    return {name: str(value) for name, value in settings.items()}
 
 
 def _hardware(accelerator: str, world: int) -> str:

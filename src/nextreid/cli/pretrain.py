@@ -10,7 +10,7 @@ from typing import Any, Literal
 from nextreid.cli.recipes import configured, options_help
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb, cores, whole_number
-from nextreid.config import Count, NotNegative, Positive, option
+from nextreid.config import Count, NotNegative, Positive, Share, option
 from nextreid.configfile import to_yaml
 from nextreid.errors import InputError
 
@@ -45,7 +45,7 @@ class PairConfig:
     pictures: Count = option(64, "of one kind in a step", "ours")
     texts: Count = option(24, "drawn in a step beside those of single values", "ours")
     strangers: Count = option(2, "beside them, about the other kind of object", "ours")
-    dense: NotNegative = option(1.0, "weight of the dense term", "ours")
+    dense: NotNegative = option(4.0, "weight of the dense term", "ours")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ class RatesConfig:
 class StepsConfig:
     """How long, and on what."""
 
-    steps: Count = option(5000, "of the whole schedule", "ours")
+    steps: Count = option(18_000, "of the whole schedule", "ours")
+    coarse: Share = option(0.65, "of the steps, the first ones, with pictures of half the size", "RECLIP")
     checkpoint_every: Count = option(500, "steps", "ours")
     precision: Literal["auto", "fp32", "bf16"] = option("auto", "number format", "ours")
     devices: Count = option(1, "on this machine", "ours")
@@ -133,6 +134,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     seen = tuple(name for name in (RGB, NIR, TIR) if name != args.leave_out)
     recipe = Recipe(
         steps=config.train.steps,
+        coarse=round(config.train.coarse * config.train.steps),
         pictures=config.loss.pictures,
         dense=0.0 if args.class_token_only else config.loss.dense,
         rate=config.optim.rate,

@@ -25,6 +25,13 @@ BACKGROUND = 0
 SHIFT = 8
 """Largest shift of a picture in pixels, half a patch: ours, so that parts fall on other patches too."""
 
+ZOOM = 0.15
+"""Largest change of size, either way: ours, so that few worlds show parts of more sizes."""
+
+COARSE = 2
+"""Pictures of the coarse steps have this fraction of the height and width (after Li et al. 2023, RECLIP:
+most is learned from small pictures, which cost a fraction)."""
+
 ENOUGH = 0.25
 """Least area of a region, in patches, for the dense term: ours; less is mostly its neighbours."""
 
@@ -132,9 +139,22 @@ class Drawer:
         return len(self.index)
 
     def batch(
-        self, step: int, *, rank: int = 0, world: int = 1, foreign: "Drawer | None" = None
+        self,
+        step: int,
+        *,
+        rank: int = 0,
+        world: int = 1,
+        foreign: "Drawer | None" = None,
+        coarse: bool = False,
     ) -> PairBatch:
-        """Draw the batch of a step: this process's share of the pictures, all of the texts."""
+        """Draw the batch of a step: this process's share of the pictures, all of the texts.
+
+        Args:
+            step: which one; the same step gives the same batch.
+            rank, world: this process and how many there are.
+            foreign: draws the texts about another kind of object.
+            coarse: pictures of half the height and width.
+        """
         per_epoch = len(self.index) // self.pictures
         epoch, at = divmod(step, per_epoch)
         order = numpy_generator(self.seed, "order", self.kind, epoch).permutation(len(self.index))
@@ -160,11 +180,12 @@ class Drawer:
         rows, labels = rows[share], labels[share]
         weight = torch.from_numpy(np.where(shown[share], 1, UNSEEN).astype(np.float32))
         pixels, masks = self._pictures(rows, numpy_generator(self.seed, "geometry", self.kind, step, rank))
-        shares = self._shares(masks)
+        smaller = COARSE if coarse else 1
+        shares = self._shares(masks, self.patch * smaller)
         placed = np.array([s for s, text in enumerate(texts) if text.place is not None], dtype=np.int64)
         place_labels, place_weight = self._places([texts[s] for s in placed], labels[:, placed], shares)
         return PairBatch(
-            pixels=torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0),
+            pixels=_centred(pixels, smaller),
             texts=tuple(text.text for text in texts),
             labels=torch.from_numpy(labels),
             weight=weight,
@@ -186,24 +207,25 @@ class Drawer:
     def _pictures(
         self, rows: NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Read pictures and masks, mirrored and shifted alike; what enters at a border repeats it."""
+        """Read pictures and masks, mirrored, zoomed and shifted alike; what enters at a border repeats it."""
         pixels, masks = [], []
+        pixels_of = [np.asarray(pack.pixels) for pack in self.packs]  # plain arrays: their rows are views
+        masks_of = [np.asarray(pack.masks) for pack in self.packs]
         for p, row, m in self.index[rows]:
-            picture, mask = self.packs[p].pixels[row, m], self.packs[p].masks[row, m]
+            picture, mask = pixels_of[p][row, m], masks_of[p][row, m]
             if rng.random() < 0.5:
                 picture, mask = picture[:, ::-1], mask[:, ::-1]
             height, width = mask.shape
             dy, dx = rng.integers(-SHIFT, SHIFT + 1, size=2)
-            ys = np.clip(np.arange(height) + dy, 0, height - 1)
-            xs = np.clip(np.arange(width) + dx, 0, width - 1)
+            zoom = rng.uniform(1 - ZOOM, 1 + ZOOM)
+            ys, xs = _moved(height, zoom, dy), _moved(width, zoom, dx)
             pixels.append(picture[ys][:, xs])
             masks.append(mask[ys][:, xs])
         return np.stack(pixels), np.stack(masks)
 
-    def _shares(self, masks: NDArray[np.uint8]) -> Tensor:
-        """Return the share of each patch that lies on each region, (B,H,W) -> (B,N,R)."""
+    def _shares(self, masks: NDArray[np.uint8], side: int) -> Tensor:
+        """Return the share of each patch, of this side, that lies on each region, (B,H,W) -> (B,N,R)."""
         b, height, width = masks.shape
-        side = self.patch
         grid = masks.reshape(b, height // side, side, width // side, side).transpose(0, 1, 3, 2, 4)
         cells = grid.reshape(b * (height // side) * (width // side), side * side)
         offsets = np.arange(len(cells), dtype=np.int64)[:, None] * 256 + cells
@@ -228,20 +250,44 @@ class Drawer:
         return torch.from_numpy(labels).float()[:, None] * here, there[..., None] * counted
 
 
+def _moved(length: int, zoom: float, shift: int) -> NDArray[np.int64]:
+    """Return which row each row of a picture shows once it is zoomed about its middle and shifted."""
+    middle = (length - 1) / 2
+    rows = np.rint(middle + (np.arange(length) - middle) / zoom).astype(np.int64) + shift
+    return np.clip(rows, 0, length - 1)
+
+
+def _centred(pixels: NDArray[np.uint8], smaller: int) -> Tensor:
+    """Return pictures in -1..1, (B,H,W,3) -> (B,3,H/smaller,W/smaller), each pixel the mean of a square."""
+    corners = [(y, x) for y in range(smaller) for x in range(smaller)]
+    total = sum(pixels[:, y::smaller, x::smaller].astype(np.uint16) for y, x in corners)  # exact
+    found = torch.from_numpy(np.asarray(total)).permute(0, 3, 1, 2).float()
+    return found.div_(127.5 * smaller**2).sub_(1.0)
+
+
 class Steps(Dataset[PairBatch]):
     """The batches of a run, in order: the kinds take turns.
 
     Args:
         drawers: kind -> its batches.
         first, last: steps done before, and steps after the last one.
+        coarse: so many steps of the whole run come first with small pictures.
         rank, world: this process and how many there are.
     """
 
     def __init__(
-        self, drawers: Mapping[str, Drawer], *, first: int, last: int, rank: int = 0, world: int = 1
+        self,
+        drawers: Mapping[str, Drawer],
+        *,
+        first: int,
+        last: int,
+        coarse: int = 0,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
         self.drawers = list(drawers.values())
-        self.first, self.last, self.rank, self.world = first, last, rank, world
+        self.first, self.last, self.coarse = first, last, coarse
+        self.rank, self.world = rank, world
 
     def __len__(self) -> int:
         """Return how many steps are left."""
@@ -255,6 +301,9 @@ class Steps(Dataset[PairBatch]):
         """
         if not 0 <= index < len(self):
             raise IndexError(index)
-        turn, which = divmod(self.first + index, len(self.drawers))
+        step = self.first + index
+        turn, which = divmod(step, len(self.drawers))
         other = self.drawers[(which + 1) % len(self.drawers)] if len(self.drawers) > 1 else None
-        return self.drawers[which].batch(turn, rank=self.rank, world=self.world, foreign=other)
+        return self.drawers[which].batch(
+            turn, rank=self.rank, world=self.world, foreign=other, coarse=step < self.coarse
+        )

@@ -43,6 +43,7 @@ class Recipe:
 
     Attributes:
         steps: of the whole schedule.
+        coarse: so many of them come first with pictures of half the height and width.
         pictures: in a global batch.
         dense: weight of the dense term; 0: class token only.
         rate, matrix_rate, decay: as in `build_optimizers`.
@@ -52,6 +53,7 @@ class Recipe:
     """
 
     steps: int
+    coarse: int
     pictures: int
     dense: float
     rate: float
@@ -151,7 +153,14 @@ def pretrain(
     last = min(recipe.steps, until or recipe.steps)
     model, *optimizers = fabric.setup(pairs, *raw)
     metrics = MetricsFile(run / METRICS, step=first) if fabric.is_global_zero else None
-    steps = Steps(drawers, first=first, last=last, rank=fabric.global_rank, world=fabric.world_size)
+    steps = Steps(
+        drawers,
+        first=first,
+        last=last,
+        coarse=recipe.coarse,
+        rank=fabric.global_rank,
+        world=fabric.world_size,
+    )
     batches = DataLoader(steps, batch_size=None, num_workers=workers, pin_memory=accelerator == "cuda")
     bar = (progress or Silent()) if fabric.is_global_zero else Silent()
     step, started = first, time.perf_counter()

@@ -378,6 +378,32 @@ def test_text_loss_rewards_the_own_sentence():
     assert out.auxiliary["text"].requires_grad
 
 
+def test_text_loss_equals_a_loop_and_starts_from_how_often_a_sentence_is_true():
+    model = make_model(text_loss=True).train()
+    prompts = told(b0k0="a tall man", b1k0="a small girl", b1k1="a red coat", b2k0="a tall man")
+    batch = make_batch(prompts=prompts)
+    composed = model.sentences.compose(prompts, model.generic)
+    vector = torch.nn.functional.normalize(torch.randn(4, composed.shape[-1]), dim=-1)
+    heard = {(0, "a tall man"): {0, 2}, (0, "a small girl"): {1}, (1, "a red coat"): {1}}
+    expected = 0.0
+    for (_, sentence), by in heard.items():
+        share = len(by) / 4
+        embedding = model.sentences([sentence])[0]
+        for b in range(4):
+            logit = 10 * float(vector[b] @ embedding) + math.log(share / (1 - share))
+            chance = 1 / (1 + math.exp(-logit))
+            expected -= math.log(chance if b in by else 1 - chance)
+    assert float(model.text_match(vector, composed, batch)) == pytest.approx(expected / 4, rel=1e-5)
+
+
+def test_text_loss_of_a_sentence_that_all_share_is_finite():
+    model = make_model(text_loss=True).train()
+    prompts = told(**{f"b{b}k0": "a tall man" for b in range(4)})
+    composed = model.sentences.compose(prompts, model.generic)
+    loss = model.text_match(composed[:, 0], composed, make_batch(prompts=prompts))
+    assert loss.isfinite()
+
+
 def test_columns_in_another_order_are_an_error(model):
     with pytest.raises(InputError, match="rgb, nir, tir"):
         model(make_batch(modalities=("nir", "rgb", "tir")))

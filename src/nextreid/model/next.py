@@ -132,8 +132,8 @@ class TextMatch(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.scale = nn.Parameter(torch.tensor(math.log(10.0)))  # SigLIP's start: t = 10, b = -10
-        self.offset = nn.Parameter(torch.tensor(-10.0))
+        self.scale = nn.Parameter(torch.tensor(math.log(10.0)))
+        self.offset = nn.Parameter(torch.tensor(0.0))
 
     def forward(self, vector: Tensor, text: Tensor, batch: Batch) -> Tensor:
         """Return the mean loss over observations.
@@ -149,10 +149,12 @@ class TextMatch(nn.Module):
             return (self.scale + self.offset) * 0.0 + vector.sum() * 0.0
         first = [keys.index(key) for key in distinct]
         sentences = text.flatten(0, 1)[torch.tensor(first, device=text.device)]  # (S,D)
-        logits = vector @ sentences.T * self.scale.exp() + self.offset  # (B,S)
-        truth = -torch.ones_like(logits)
+        truth = vector.new_zeros(len(vector), len(sentences), dtype=torch.float32)
         for b, row in enumerate(batch.prompts):
             for k, heard in enumerate(row):
                 if heard:
                     truth[b, distinct[k, heard]] = 1.0
-        return -F.logsigmoid(truth * logits).sum(dim=1).mean()
+        most = 1 - 0.5 / len(truth)  # one that all have heard
+        prior = torch.logit(truth.mean(dim=0).clamp(max=most))  # (S,)
+        logits = vector @ sentences.T * self.scale.exp() + self.offset + prior  # (B,S)
+        return F.binary_cross_entropy_with_logits(logits, truth, reduction="none").sum(dim=1).mean()

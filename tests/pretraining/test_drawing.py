@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from nextreid.errors import InputError
-from nextreid.pretraining.drawing import BACKGROUND, ENOUGH, SHIFT, Drawer, Steps
+from nextreid.pretraining.drawing import BACKGROUND, COARSE, ENOUGH, SHIFT, ZOOM, Drawer, Steps
 from nextreid.pretraining.sentences import Text
 from nextreid.synthetic.kinds import load_kind
 from nextreid.synthetic.parts import OTHER
@@ -58,7 +58,7 @@ def same(one, other, names=None):
 
 def test_shares_equal_loops(persons):
     drawer, masks = drawer_of(*persons), persons[0].masks[:, 0]
-    shares = drawer._shares(masks)
+    shares = drawer._shares(masks, 16)
     b, height, width = masks.shape
     places = [*drawer.vocabulary.places, None]
     assert shares.shape == (b, (height // 16) * (width // 16), len(places))
@@ -74,8 +74,8 @@ def test_shares_equal_loops(persons):
 
 def test_occluders_are_neither_object_nor_background(persons):
     drawer = drawer_of(*persons)
-    assert not drawer._shares(np.full((1, 16, 16), OTHER, np.uint8)).any()
-    empty = drawer._shares(np.full((1, 16, 16), BACKGROUND, np.uint8))[0, 0]
+    assert not drawer._shares(np.full((1, 16, 16), OTHER, np.uint8), 16).any()
+    empty = drawer._shares(np.full((1, 16, 16), BACKGROUND, np.uint8), 16)[0, 0]
     assert empty.tolist() == [0.0] * (len(empty) - 1) + [1.0]
 
 
@@ -86,10 +86,10 @@ def test_picture_and_mask_move_alike(persons):
         batch = drawer.batch(step)
         numbers = ((batch.pixels + 1) * 127.5).round().to(torch.uint8)
         assert torch.equal(numbers[:, 0], numbers[:, 2])
-        assert torch.equal(drawer._shares(numbers[:, 0].numpy()), batch.shares)
+        assert torch.equal(drawer._shares(numbers[:, 0].numpy(), 16), batch.shares)
 
 
-def test_pictures_are_shifted_by_half_a_patch_at_most_and_mirrored(persons):
+def test_pictures_are_zoomed_shifted_by_half_a_patch_at_most_and_mirrored(persons):
     """A picture of its own coordinates tells where each pixel came from."""
     height, width = persons[0].masks.shape[2:]
     marked = persons[0].pixels.copy()
@@ -97,6 +97,7 @@ def test_pictures_are_shifted_by_half_a_patch_at_most_and_mirrored(persons):
     pack = made_up_pack("person", 7, seed=1)
     object.__setattr__(pack, "pixels", marked)
     drawer, seen = drawer_of(pack), {"dy": set(), "dx": set(), "mirrored": set()}
+    zooms = []
     for step in range(40):
         numbers = ((drawer.batch(step).pixels + 1) * 127.5).round().long()
         for ys, xs in numbers[:, :2]:
@@ -106,14 +107,42 @@ def test_pictures_are_shifted_by_half_a_patch_at_most_and_mirrored(persons):
             mirrored = x[-1] < x[0]
             across = [width - 1 - at for at in x] if mirrored else x
             for name, line, side in (("dy", y, height), ("dx", across, width)):
-                middle = side // 2  # never reached by the border
-                shift = line[middle] - middle
-                assert line == [min(max(at + shift, 0), side - 1) for at in range(side)]
-                seen[name].add(shift)
+                middle = side // 2  # never reached by the border, and hardly moved by the zoom
+                seen[name].add(line[middle] - middle)
+                inner = range(side // 4, 3 * side // 4)
+                assert all(line[at] <= line[at + 1] <= line[at] + 2 for at in inner)
+            down, right = (line[3 * len(line) // 4] - line[len(line) // 4] for line in (y, across))
+            assert abs(down / (height / 2) - right / (width / 2)) <= 4 / width  # one zoom for both
+            zooms.append(height / 2 / down)
             seen["mirrored"].add(mirrored)
     assert seen["mirrored"] == {True, False}
     for name in ("dy", "dx"):
-        assert seen[name] == set(range(-SHIFT, SHIFT + 1))
+        assert set(range(-SHIFT, SHIFT + 1)) <= seen[name] <= set(range(-SHIFT - 1, SHIFT + 2))
+    slack = 3 / height
+    assert 1 - ZOOM - slack <= min(zooms) < 1 - ZOOM / 2
+    assert 1 + ZOOM / 2 < max(zooms) <= 1 + ZOOM + 2 * slack
+
+
+def test_a_coarse_batch_is_the_same_one_seen_smaller(vehicles):
+    drawer, other = drawer_of(made_up_pack("person", 7, size=(96, 64))), drawer_of(vehicles)
+    fine, coarse = (drawer.batch(3, foreign=other, coarse=small) for small in (False, True))
+    assert coarse.texts == fine.texts
+    for name in ("labels", "weight", "frequency", "placed"):
+        assert torch.equal(getattr(coarse, name), getattr(fine, name))
+    b, _, height, width = fine.pixels.shape
+    assert coarse.pixels.shape == (b, 3, height // COARSE, width // COARSE)
+    assert torch.allclose(coarse.pixels, torch.nn.functional.avg_pool2d(fine.pixels, COARSE), atol=1e-6)
+    rows, columns, regions = height // 32, width // 32, fine.shares.shape[-1]
+    four = fine.shares.reshape(b, rows, 2, columns, 2, regions).mean(dim=(2, 4))
+    assert torch.allclose(coarse.shares, four.reshape(b, -1, regions), atol=1e-6)
+
+
+def test_the_first_steps_are_coarse():
+    drawers = {kind: drawer_of(made_up_pack(kind, 9, size=(96, 64))) for kind in ("person", "vehicle")}
+    steps = Steps(drawers, first=2, last=6, coarse=4)
+    sides = [steps[index].pixels.shape[-2] for index in range(4)]
+    full = [drawers[kind].batch(0).pixels.shape[-2] for kind in ("person", "vehicle")]
+    assert sides == [full[0] // 2, full[1] // 2, *full]
 
 
 def test_pixels_are_centred(persons):
@@ -263,7 +292,7 @@ def test_labels_of_regions_by_hand(persons):
     drawer = drawer_of(*persons)
     upper, lower, hair = region(drawer, "upper"), region(drawer, "lower"), region(drawer, "hair")
     gender, age = region(drawer, "face", "hair", "upper"), region(drawer, "face", "hair", "hat", "upper")
-    shares = drawer._shares(crafted(upper=256, lower=200, hair=63, shoe=64))
+    shares = drawer._shares(crafted(upper=256, lower=200, hair=63, shoe=64), 16)
     assert shares.sum(dim=1)[0, [upper, lower, hair]].tolist() == [1.0, 200 / 256, 63 / 256]
     texts = [
         Text("The person is wearing a coat.", frozenset({("upper", "coat")}), upper),
@@ -292,7 +321,7 @@ def test_a_region_counts_from_a_quarter_of_a_patch(persons):
     drawer = drawer_of(*persons)
     text = [Text("The person is wearing a coat.", frozenset({("upper", "coat")}), region(drawer, "upper"))]
     counted = [
-        bool(drawer._places(text, np.array([[True]]), drawer._shares(crafted(upper=n)))[1][0, text[0].place])
+        bool(drawer._places(text, np.array([[True]]), drawer._shares(crafted(upper=n), 16))[1][0, text[0].place])
         for n in (round(ENOUGH * 256) - 1, round(ENOUGH * 256))
     ]
     assert counted == [False, True]

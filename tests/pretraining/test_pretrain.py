@@ -271,7 +271,9 @@ def test_forgotten_options_are_named_before_the_worlds_are_looked_at(tmp_path, w
     run = tmp_path / "run"
     assert pretrain(run, worlds, "--until", "5") == 0
     assert main(["pretrain", "--out", str(run), "--worlds", str(tmp_path / "none"), "--resume"]) == 2
-    assert "world.identities was" in " ".join(capsys.readouterr().err.split())
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "cannot be resumed with other options" in shown
+    assert "loss.pictures was 8" in shown
     assert not (tmp_path / "none").exists()
     assert (run / "config.yaml").read_text().startswith("# nextreid pretrain --out DIR ")
 

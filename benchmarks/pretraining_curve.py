@@ -44,9 +44,7 @@ def words_of(notes: PretrainingNotes) -> list[str]:
     if notes.class_token_only:
         words.append("--class-token-only")
     for name, value in notes.settings.items():
-        if name == "loss.dense" and notes.class_token_only:
-            continue  # the two exclude each other
-        elif name == "train.precision":  # "auto" may be another one here
+        if name == "train.precision":  # "auto" may be another one here
             words += [f"--{name}", str(notes.settings["precision"])]
         elif "." in name:
             words += [f"--{name}", str(value)]

@@ -53,10 +53,10 @@ def summary(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def quickstart(seed: int, changes: Mapping[str, str]) -> dict[str, Any]:
-    """Run one quickstart and return its results.json."""
+def quickstart(seed: int, changes: Mapping[str, str], kept: Path | None) -> dict[str, Any]:
+    """Run one quickstart, in a folder that is kept or not, and return its results.json."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "quickstart"
+        out = kept or Path(folder) / "quickstart"
         words = [word for name, value in changes.items() for word in (f"--run.{name}", value)]
         if nextreid(["quickstart", "--out", str(out), "--seed", str(seed), *words, "--quiet"]) != 0:
             raise SystemExit(f"the quickstart with seed {seed} failed")
@@ -69,12 +69,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--scratch", type=int, nargs="*", default=[0])
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the runs in DIR/NAME-SEED")
     options = parser.parse_args()
     runs: dict[str, list[dict[str, Any]]] = {"runs": [], "from_random_weights": []}
     jobs: list[tuple[str, int, Mapping[str, str]]] = [("runs", seed, {}) for seed in options.seeds]
     jobs += [("from_random_weights", seed, SCRATCH) for seed in options.scratch]
     for name, seed, changes in jobs:
-        document = quickstart(seed, changes)
+        kept = options.keep / f"{name}-{seed}" if options.keep else None
+        document = quickstart(seed, changes, kept)
         runs[name].append(summary(document))
         scores = [run["mAP"] for run in runs["runs"]]
         report = {

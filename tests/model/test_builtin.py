@@ -75,6 +75,14 @@ def test_without_network_a_hub_id_is_refused_at_once_and_only_one_question_is_as
     assert asked == ["https://huggingface.co/nobody/nothing/resolve/v1/config.json"]
 
 
+def test_a_name_below_a_folder_that_is_here_is_a_mistyped_path(tmp_path, monkeypatch):
+    (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", lambda *_, **__: pytest.fail("asked the hub"))
+    with pytest.raises(InputError, match="There is no CLIP folder runs/clip-smal"):
+        load_clip("runs/clip-smal")
+
+
 @pytest.mark.parametrize("answer", [True, False])
 def test_the_hub_is_used_where_it_answers_and_else_its_cache(monkeypatch, answer):
     """What is handed to transformers; a checkpoint in the cache loads without network."""

@@ -321,7 +321,11 @@ def test_a_region_counts_from_a_quarter_of_a_patch(persons):
     drawer = drawer_of(*persons)
     text = [Text("The person is wearing a coat.", frozenset({("upper", "coat")}), region(drawer, "upper"))]
     counted = [
-        bool(drawer._places(text, np.array([[True]]), drawer._shares(crafted(upper=n), 16))[1][0, text[0].place])
+        bool(
+            drawer._places(text, np.array([[True]]), drawer._shares(crafted(upper=n), 16))[1][
+                0, text[0].place
+            ]
+        )
         for n in (round(ENOUGH * 256) - 1, round(ENOUGH * 256))
     ]
     assert counted == [False, True]

@@ -9,6 +9,7 @@ import torch
 from pretrain_cases import pretrain, sha256, untimed, words_of
 
 from nextreid.cli.main import INTERRUPTED, main
+from nextreid.cli.pretrain import PretrainConfig
 from nextreid.losses.grounding import PairSigmoid
 from nextreid.model.backbone import load_clip
 from nextreid.model.clip_folder import read_notes
@@ -48,8 +49,9 @@ def test_metrics_have_a_row_a_step(whole):
     rows = read_metrics(whole / "metrics.csv")
     assert list(rows[0]) == ["step", "loss", "image", "dense", "norm", "rate", "seconds"]
     assert [int(row["step"]) for row in rows] == list(range(1, 13))
+    weight = PretrainConfig().loss.dense
     for step, row in enumerate(rows):
-        assert float(row["loss"]) == pytest.approx(float(row["image"]) + float(row["dense"]))
+        assert float(row["loss"]) == pytest.approx(float(row["image"]) + weight * float(row["dense"]))
         assert float(row["rate"]) == share_of_rate(step, total=12, warmup=1)
         assert min(float(row[name]) for name in ("image", "dense", "norm")) > 0
     seconds = [float(row["seconds"]) for row in rows]
@@ -276,6 +278,22 @@ def test_forgotten_options_are_named_before_the_worlds_are_looked_at(tmp_path, w
     assert "loss.pictures was 8" in shown
     assert not (tmp_path / "none").exists()
     assert (run / "config.yaml").read_text().startswith("# nextreid pretrain --out DIR ")
+
+
+def test_a_finished_run_is_left_as_it_is_when_resumed(tmp_path, worlds):
+    run = tmp_path / "run"
+    assert pretrain(run, worlds) == 0
+    before = {path.name: path.read_bytes() for path in (run / "model").iterdir()}
+    assert pretrain(run, worlds, "--resume") == 0
+    assert {path.name: path.read_bytes() for path in (run / "model").iterdir()} == before
+
+
+def test_notes_of_a_control_name_no_weight_of_the_dense_term(tmp_path, worlds):
+    assert pretrain(tmp_path / "run", worlds, "--class-token-only") == 0
+    notes = read_notes(tmp_path / "run" / "model")
+    assert notes.class_token_only
+    assert "loss.dense" not in notes.settings
+    assert notes.settings["dense"] == 0.0
 
 
 def test_the_control_takes_no_weight_of_the_dense_term(tmp_path, worlds, capsys):

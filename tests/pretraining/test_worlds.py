@@ -48,7 +48,7 @@ def test_what_cannot_be_is_an_error(wrong: dict[str, int], said: str) -> None:
 
 def test_too_little_room_is_said_before_anything_is_written(tmp_path, monkeypatch) -> None:
     worlds = pretraining_worlds(seed=0, count=1, **SHAPE)
-    needed = 3 * 192 * 96 * 3 * (3 + 1)
+    needed = 2 * 3 * 192 * 96 * 3 * (3 + 1)  # of both worlds together
     for free, enough in ((needed - 1, False), (needed, True)):
         monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: SimpleNamespace(free=free))
         monkeypatch.setattr("nextreid.pretraining.worlds.render_pack", lambda *_, **__: "rendered")

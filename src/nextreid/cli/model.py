@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 FILES = ("probe.json", "probe.md", "probe.png", "pointing.png")
 """What --out may hold afterwards."""
 
+UNMEASURED = 12
+"""Things not measured that are named on the terminal for each reason (ours); probe.json names all."""
+
 
 def _add_probe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -215,7 +218,8 @@ def _show(document: dict[str, Any], terminal: Terminal) -> None:
     for gap in document["unmeasured"]:
         reasons.setdefault(gap["why"], []).append(gap["what"])
     for why, what in reasons.items():
-        terminal.text(f"not measured, because {why}: {', '.join(what)}")
+        more = f" and {len(what) - UNMEASURED} more (probe.json)" if len(what) > UNMEASURED else ""
+        terminal.text(f"not measured, because {why}: {', '.join(what[:UNMEASURED])}{more}")
 
 
 VERBS = (

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nextreid.cli.recipes import configured, options_help
 from nextreid.cli.terminal import Terminal
@@ -13,6 +13,9 @@ from nextreid.cli.verb import Verb, cores, whole_number
 from nextreid.config import Count, NotNegative, Positive, Share, option
 from nextreid.configfile import to_yaml
 from nextreid.errors import InputError
+
+if TYPE_CHECKING:
+    from nextreid.pretraining.fit import Recipe
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
             "command": _command(args),
             "worlds": [_told(world, seen) for world in worlds],
             "left_out": args.leave_out,
-            "settings": _flat(asdict(config)) | {"precision": recipe.precision, "dense": recipe.dense},
+            "settings": _told_settings(config, recipe),
         },
         settings=settings,
         until=args.until,
@@ -222,6 +225,14 @@ def _told(world: Any, seen: Sequence[str]) -> dict[str, Any]:
         "size": list(world.size),
         "modalities": list(seen),
     }
+
+
+def _told_settings(config: PretrainConfig, recipe: "Recipe") -> dict[str, Any]:
+    """Return the options for the notes; those of a control have no weight of the dense term."""
+    options = _flat(asdict(config))
+    if not recipe.dense:
+        del options["loss.dense"]
+    return options | {"precision": recipe.precision, "dense": recipe.dense}
 
 
 def _flat(tree: dict[str, Any]) -> dict[str, Any]:

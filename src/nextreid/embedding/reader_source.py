@@ -64,6 +64,8 @@ def load_reader(
     Raises:
         InputError: no such model, a size given for a trained model, or one that does not fit the patches.
     """
+    if size is not None and not (isinstance(size, tuple) and len(size) == 2):
+        raise InputError(f"size={size!r}", allowed="height and width in pixels, e.g. (192, 96)")
     if is_model_folder(source):
         if size is not None:
             raise InputError(

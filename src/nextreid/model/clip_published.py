@@ -71,9 +71,14 @@ def _allowed() -> str:
 
 
 def _is_path(source: str) -> bool:
-    """Tell what can only be a path: a hub id has one slash at most, inside."""
+    """Tell what can only be a path: a hub id has one slash at most, inside; runs/x lies in a folder here."""
+    above, slash, _ = source.partition("/")
     return (
-        source.startswith((".", "/", "~")) or source.count("/") > 1 or "\\" in source or source.endswith("/")
+        source.startswith((".", "/", "~"))
+        or source.count("/") > 1
+        or "\\" in source
+        or source.endswith("/")
+        or (bool(slash) and Path(above).is_dir())
     )
 
 

@@ -213,7 +213,8 @@ def pretrain(
                 raise KeyboardInterrupt
     seconds += time.perf_counter() - started
     curve = loss_curve(run / METRICS, every=max(1, recipe.steps // CURVE)) if metrics is not None else []
-    if metrics is not None and step == recipe.steps:
+    ended = first == recipe.steps and (run / MODEL).exists()  # a finished run is left as it is
+    if metrics is not None and step == recipe.steps and not ended:
         found = PretrainingNotes(
             **notes,
             seed=recipe.seed,

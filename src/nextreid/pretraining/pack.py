@@ -170,5 +170,7 @@ def _render_chunk(spec: WorldSpec, folder: Path, indices: Sequence[int]) -> int:
             m, a = MODALITIES.index(fact.modality), order[fact.attribute]
             arrays["values"][index, m, a] = plan.schema.attributes[a].values.index(fact.value)
             arrays["visible"][index, m, a] = fact.visible
-        arrays["done"][index] = True
+    for name in ("pixels", "masks", "values", "visible"):
+        arrays[name].flush()  # to the disk, before it says that they are there: a power cut may come
+    arrays["done"][list(indices)] = True
     return len(indices)

@@ -63,28 +63,28 @@ def render_worlds(
     Raises:
         InputError: too little space on the disk, or a folder that holds something else.
     """
+    places = [folder / f"{world.kind}-{world.seed}" for world in worlds]
+    if main:
+        missing = [world for world, place in zip(worlds, places, strict=True) if not place.exists()]
+        _check_space(missing, folder)
     packs: dict[str, list[Pack]] = {}
-    for world in worlds:
-        place = folder / f"{world.kind}-{world.seed}"
-        if main:
-            _check_space(world, place)
-            pack = render_pack(world, place, workers=workers, progress=progress)
-        else:
-            pack = _wait_for(place)
+    for world, place in zip(worlds, places, strict=True):
+        pack = render_pack(world, place, workers=workers, progress=progress) if main else _wait_for(place)
         packs.setdefault(world.kind, []).append(pack)
     return packs
 
 
-def _check_space(world: WorldSpec, place: Path) -> None:
-    if place.exists():
-        return
-    needed = world.identities * world.cameras * world.per_camera * world.size[0] * world.size[1]
-    needed *= BYTES_PER_PIXEL
-    above = next(parent for parent in place.absolute().parents if parent.exists())
+def _check_space(missing: Sequence[WorldSpec], folder: Path) -> None:
+    """Check that all worlds which are not begun find room: hours may pass before the last of them."""
+    observations = ((w.identities * w.cameras * w.per_camera, w.size) for w in missing)
+    needed = sum(count * height * width * BYTES_PER_PIXEL for count, (height, width) in observations)
+    here = folder.absolute()
+    above = next(parent for parent in (here, *here.parents) if parent.exists())
     free = shutil.disk_usage(above).free
     if needed > free:
         raise InputError(
-            f"The pictures of a world need {needed / 1e9:.1f} GB, {above} has {free / 1e9:.1f} GB",
+            f"The pictures of {len(missing)} worlds need {needed / 1e9:.1f} GB, "
+            f"{above} has {free / 1e9:.1f} GB",
             do="name a folder on another disk with --worlds, or lower --world.identities",
         )
 

@@ -168,7 +168,7 @@ def test_a_run_in_use_needs_resume_and_resume_needs_a_run(whole, tmp_path, world
         (["--model.layers", "1"], "model.layers was 2, is 1"),
         (["--seed", "1", "--world.identities", "2", "--loss.pictures", "4"], "seed was 0, is 1"),
         (["--leave-out", "tir"], "leave_out was None, is tir"),
-        (["--class-token-only"], "dense was 1.0, is 0.0"),
+        (["--class-token-only"], "dense was 4.0, is 0.0"),
     ],
 )
 def test_other_options_on_resume_are_named(whole, tmp_path, worlds, capsys, changed, named):
@@ -265,7 +265,7 @@ def test_every_option_is_in_the_help_with_its_origin(capsys):
         main(["pretrain", "--help"])
     assert ended.value.code == 0
     shown = capsys.readouterr().out
-    for option in ("--world.count 4", "--loss.dense 1.0", "--train.steps", "--leave-out", "--until"):
+    for option in ("--world.count 4", "--loss.dense 4.0", "--train.steps", "--leave-out", "--until"):
         assert option in shown
 
 

@@ -69,9 +69,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--scratch", type=int, nargs="*", default=[0])
+    parser.add_argument(
+        "--scratch-as-recorded",
+        action="store_true",
+        help="take the runs from random weights, which shipped weights do not move, from the result file",
+    )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the runs in DIR/NAME-SEED")
     options = parser.parse_args()
     runs: dict[str, list[dict[str, Any]]] = {"runs": [], "from_random_weights": []}
+    if options.scratch_as_recorded:
+        found = json.loads((RESULTS / "quickstart.json").read_text())
+        if found["changes_from_random_weights"] != SCRATCH:
+            raise SystemExit("the recorded runs from random weights had other options")
+        runs["from_random_weights"], options.scratch = found["from_random_weights"], []
     jobs: list[tuple[str, int, Mapping[str, str]]] = [("runs", seed, {}) for seed in options.seeds]
     jobs += [("from_random_weights", seed, SCRATCH) for seed in options.scratch]
     for name, seed, changes in jobs:
@@ -81,7 +91,7 @@ def main() -> None:
         scores = [run["mAP"] for run in runs["runs"]]
         report = {
             "command": f"python benchmarks/quickstart.py --seeds {' '.join(map(str, options.seeds))} "
-            f"--scratch {' '.join(map(str, options.scratch))}",
+            f"--scratch {' '.join(str(run['seed']) for run in runs['from_random_weights'])}",
             "mAP_mean": statistics.mean(scores),
             "mAP_spread": statistics.stdev(scores) if len(scores) > 1 else None,
             **runs,

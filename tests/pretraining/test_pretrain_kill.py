@@ -96,6 +96,6 @@ def test_two_processes_begin_with_the_loss_of_one(tmp_path, worlds, launcher):
     finish(*words_of(one, worlds, "--until", "1"))
     out = finish(*words_of(two, worlds, "--until", "1", "--train.devices", "2"), launcher=launcher)
     assert out.count("Stopped after step 1") == 1  # one process speaks
-    a, b = (float(untimed(run)[0]["loss"]) for run in (one, two))
-    assert a == pytest.approx(b, rel=0.02)
+    a, b = (float(untimed(run)[0]["image"]) for run in (one, two))  # regions shift with the pictures
+    assert a == pytest.approx(b, rel=0.06)  # 8 pictures, zoomed by up to 15 % either way
     assert a != b

@@ -15,14 +15,18 @@ COLUMNS = (
 )
 """Columns of captions.parquet."""
 
+UNFILLED = "unknown"
+"""The value of a slot that was asked for and not filled. Only captions without confidence hold such slots,
+as published captions do; merged captions leave them out."""
+
 
 @dataclass(frozen=True)
 class Slot:
-    """One filled slot.
+    """One slot.
 
     Attributes:
         observation, modality: whose caption.
-        group, attribute, value: what it states.
+        group, attribute, value: what it states; the value `UNFILLED` states that it is not known.
         confidence: 0..1, or None where unknown (captions that were imported).
         source_modality: modalities whose evidence made the value, in the data set's order.
         source_model: models whose answers made it, sorted.

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from nextreid.attributes.schema import Schema
 from nextreid.data.rows import Manifest

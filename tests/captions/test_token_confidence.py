@@ -37,7 +37,10 @@ def test_how_the_text_is_cut_does_not_matter_where_all_is_certain(length: int) -
 
 def test_each_letter_counts_once() -> None:
     found = value_confidence(letters(ANSWER, 0.9), ["age", "upper"])
-    assert found == {"age": pytest.approx(0.9 ** len("adult")), "upper": pytest.approx(0.9 ** len("tank top"))}
+    assert found == {
+        "age": pytest.approx(0.9 ** len("adult")),
+        "upper": pytest.approx(0.9 ** len("tank top")),
+    }
 
 
 def test_other_shapes_of_answer() -> None:

@@ -36,7 +36,7 @@ def _value_of(attribute: str) -> re.Pattern[str]:
 
 
 def _probability(pieces: Sequence[tuple[str, float]], start: int, end: int) -> float:
-    """Return the product over the tokens that overlap the letters start..end; NaN and positives count as 1."""
+    """Return the product over the tokens that overlap letters start..end; NaN and positives count as 1."""
     total, at = 0.0, 0
     for piece, logarithm in pieces:
         if at < end and at + len(piece) > start and logarithm < 0:

@@ -1,9 +1,9 @@
 """A caption set: a folder with the answers of the models, the captions made of them, and how they were made.
 
-    answers.jsonl       what was replied, in the order of arrival (not there for imported captions)
-    captions.parquet    one row a slot
-    text/*.json         the captions in the published form, one file per split and modality
-    run.yaml            settings, data set, schema: what the captions were made with
+answers.jsonl       what was replied, in the order of arrival (not there for imported captions)
+captions.parquet    one row a slot
+text/*.json         the captions in the published form, one file per split and modality
+run.yaml            settings, data set, schema: what the captions were made with
 """
 
 import json

@@ -103,7 +103,7 @@ def read_table(path: str | Path) -> CaptionTable:
     except FileNotFoundError as error:
         raise InputError(f"There is no caption table {path}", do="name a folder with captions") from error
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as Parquet: {error}", do="merge the captions again") from error
+        raise InputError(f"{path} cannot be read: {error}", do="merge the captions again") from error
     missing = [name for name in COLUMNS if records and name not in records[0]]
     if missing:
         raise InputError(f"{path} has no column {', '.join(missing)}", allowed=", ".join(COLUMNS))

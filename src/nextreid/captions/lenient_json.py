@@ -4,6 +4,7 @@ Nothing is evaluated: a mistake costs an entry, never more. Time and depth are b
 be hostile.
 """
 
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -15,6 +16,9 @@ DEEPEST = 8
 
 MOST_STARTS = 24
 """Opening braces that are tried (ours: prose before an answer may hold a few, and each try costs time)."""
+
+MOST_REPAIRS = 4
+"""Opening braces that are read leniently (ours: likewise, and this is slower)."""
 
 _QUOTES = {'"': '"', "'": "'", "“": "”", "”": "”", "‘": "’", "`": "`"}
 _FENCE = re.compile(r"\A```\w*\s*|\s*```\Z")
@@ -28,7 +32,7 @@ class Found:
     """What was found in a text.
 
     Attributes:
-        value: the object, keys as text; of two equal keys the first counts.
+        value: the object, keys as text; of two equal keys the last counts, as in JSON.
         prose: other text stood around it.
         repaired: it was not JSON, and was read all the same.
         twice: keys that stood there more than once.
@@ -53,17 +57,16 @@ def find_json(text: str, wanted: Callable[[Any], bool]) -> Found | None:
     """
     bare = _FENCE.sub("", text.strip())
     twice: list[str] = []
-    decoder = json.JSONDecoder(object_pairs_hook=lambda pairs: _first_of(pairs, twice), strict=False)
+    decoder = json.JSONDecoder(object_pairs_hook=lambda pairs: _last_of(pairs, twice), strict=False)
     try:
         value = decoder.decode(bare)
         if wanted(value):
             return Found(value, twice=tuple(twice))
     except (ValueError, RecursionError):  # not JSON; a number of thousands of digits; a thousand brackets
         pass
-    starts = [found.start() for found in re.finditer(r"[{\[]", bare)][: MOST_STARTS * 4]
     best: tuple[int, Found] | None = None
     end = 0
-    for start in [place for place in starts if bare[place] == "{"][:MOST_STARTS]:
+    for start in _places(bare, r"\{", MOST_STARTS):
         if start < end:
             continue
         twice = []
@@ -77,7 +80,7 @@ def find_json(text: str, wanted: Callable[[Any], bool]) -> Found | None:
                 best = (end - start, Found(value, prose=True, twice=tuple(twice)))
     if best is not None:
         return best[1]
-    for start in starts[:MOST_STARTS]:
+    for start in _places(bare, r"[{\[]", MOST_REPAIRS):
         reader = _Lenient(bare, start)
         value = reader.value(0)
         if wanted(value):
@@ -85,13 +88,16 @@ def find_json(text: str, wanted: Callable[[Any], bool]) -> Found | None:
     return None
 
 
-def _first_of(pairs: list[tuple[str, Any]], twice: list[str]) -> dict[str, Any]:
+def _places(text: str, sign: str, most: int) -> list[int]:
+    return [found.start() for found in itertools.islice(re.finditer(sign, text), most)]
+
+
+def _last_of(pairs: list[tuple[str, Any]], twice: list[str]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key, value in pairs:
         if key in kept:
             twice.append(key)
-        else:
-            kept[key] = value
+        kept[key] = value
     return kept
 
 
@@ -129,7 +135,7 @@ class _Lenient:
                     break
                 pairs.append((key, self.value(depth + 1)))
         self.at += 1
-        return _first_of(pairs, self.twice)
+        return _last_of(pairs, self.twice)
 
     def _array(self, depth: int) -> list[Any]:
         self.at += 1

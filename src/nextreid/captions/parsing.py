@@ -108,29 +108,31 @@ class ReplyReader:
         return [self._names[key].name for key in dict.fromkeys(map(_plain, keys)) if key in self._names]
 
     def _is_answer(self, value: Any) -> bool:
-        return any(_plain(key) in self._names for key in self._entries(value))
+        return bool(self._entries(value))
 
     def _entries(self, value: Any, depth: int = 0) -> dict[str, Any]:
         """Return attribute -> entry, out of lists of entries, group by group, or a wrapper or two."""
-        if depth > DEEPEST_WRAPPER:
-            return {}
         if isinstance(value, list):
             parts = [part for part in value if isinstance(part, dict)]
             if parts and all("attribute" in part for part in parts):
-                return {str(part["attribute"]): part for part in reversed(parts)}
-            return self._entries(parts[0], depth + 1) if len(parts) == 1 else {}
-        if not isinstance(value, dict):
+                named = {str(part["attribute"]): part for part in parts}
+                return named if any(_plain(key) in self._names for key in named) else {}
+            inside: list[Any] = parts
+        elif isinstance(value, dict):
+            entries: dict[str, Any] = {}
+            for key, entry in value.items():
+                grouped = _plain(key) in self._groups and isinstance(entry, dict)
+                entries.update(entry if grouped else {key: entry})
+            if any(_plain(key) in self._names for key in entries):
+                return entries
+            inside = [part for part in value.values() if isinstance(part, dict | list)]
+        else:
             return {}
-        if len(value) == 1:
-            (key, inner) = next(iter(value.items()))
-            if _plain(key) not in self._names and isinstance(inner, dict | list):
-                return self._entries(inner, depth + 1)
-        entries: dict[str, Any] = {}
-        for key, entry in value.items():
-            grouped = _plain(key) in self._groups and isinstance(entry, dict)
-            for name, inner in (entry.items() if grouped else ((key, entry),)):
-                entries.setdefault(str(name), inner)
-        return entries
+        if depth < DEEPEST_WRAPPER:
+            for part in inside:
+                if found := self._entries(part, depth + 1):
+                    return found
+        return {}
 
     def _claims(
         self,

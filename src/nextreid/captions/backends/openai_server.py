@@ -139,6 +139,18 @@ class OpenAIBackend:
         """
         return [self._ask(question) for question in questions]
 
+    def complete(self, text: str, wanted: Mapping[str, Any]) -> Reply:
+        """Return the reply to words alone, for what is not asked about an image.
+
+        Args:
+            text: what the model is told.
+            wanted: JSON schema of its answer.
+
+        Raises:
+            InputError: as `ask`.
+        """
+        return self._talk([{"type": "text", "text": text}], "text", dict(wanted), time.monotonic())
+
     def _ask(self, question: Question) -> Reply:
         start = time.monotonic()
         try:
@@ -148,11 +160,15 @@ class OpenAIBackend:
         words, wanted = self._words(question.modality)
         # the words first: servers keep what they worked out of a beginning that is always the same
         content = [{"type": "text", "text": words}, {"type": "image_url", "image_url": {"url": url}}]
+        return self._talk(content, question.modality, wanted, start)
+
+    def _talk(self, content: list[dict[str, Any]], name: str, wanted: dict[str, Any], start: float) -> Reply:
+        """Send until a reply comes, or none will; `name` and `wanted` are the answer's form."""
         form = self._form
         sent = waited = 0
         while True:
             sent += 1
-            came = self._send(content, form.options(question.modality, wanted))
+            came = self._send(content, form.options(name, wanted))
             if isinstance(came, Arrived):
                 self._learn(form)
                 return came.reply(attempts=sent, seconds=time.monotonic() - start, clean=self._clean)

@@ -21,7 +21,7 @@ ABSTENTION = tuple(round(0.05 * step, 2) for step in range(21))
 
 
 @dataclass(frozen=True)
-class Stated:
+class Said:
     """What a caption says in one slot.
 
     Attributes:
@@ -48,7 +48,7 @@ class Judged:
     observation: str
     modality: str
     attribute: str
-    stated: Stated | None
+    stated: Said | None
     true: str | None
     seen: bool
     visible: bool
@@ -137,7 +137,7 @@ class AbstentionPoint:
 
 
 def judge(
-    captions: Mapping[tuple[str, str], Mapping[str, Stated]], truth: Truth, schema: Schema
+    captions: Mapping[tuple[str, str], Mapping[str, Said]], truth: Truth, schema: Schema
 ) -> tuple[Judged, ...]:
     """Hold captions against the truth.
 
@@ -295,13 +295,14 @@ def abstention(slots: Sequence[Judged]) -> tuple[AbstentionPoint, ...]:
     return tuple(points)
 
 
-def confidences(slots: Sequence[Judged]) -> tuple[tuple[float, bool], ...]:
-    """Return (confidence, right) of every stated slot that has one."""
-    return tuple(
+def confidences(slots: Sequence[Judged]) -> tuple[list[float], list[bool]]:
+    """Return confidence and rightness of every stated slot that has a confidence."""
+    sure = [
         (slot.stated.confidence, slot.right)
         for slot in slots
         if slot.stated is not None and slot.stated.confidence is not None
-    )
+    ]
+    return [confidence for confidence, _ in sure], [right for _, right in sure]
 
 
 def share(hits: Iterable[bool]) -> float | None:

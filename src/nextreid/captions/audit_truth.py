@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import fsum
 
 from nextreid.attributes.schema import Attribute, Schema
 from nextreid.captions.truth import Key, Truth
@@ -229,8 +230,8 @@ def balanced(slots: Sequence[Judged], *, least: int = LEAST) -> float | None:
     for values in counts.values():
         recalls = [sum(hits) / len(hits) for hits in values.values() if len(hits) >= least]
         if recalls:
-            means.append(sum(recalls) / len(recalls))
-    return sum(means) / len(means) if means else None
+            means.append(fsum(recalls) / len(recalls))
+    return fsum(means) / len(means) if means else None  # exact, so that no order matters
 
 
 def observations_covered(slots: Sequence[Judged]) -> float | None:

@@ -32,7 +32,15 @@ HIDDEN_WORDS = frozenset(
     {
         *("", HIDDEN, "none", "null", "n/a", "na", "not applicable", "not available", "unclear", "unsure"),
         *("unknowable", "undetermined", "indeterminate", "uncertain", "unspecified", "unidentifiable"),
-        *("not visible", "not clear", "not sure", "not shown", "cannot tell", "can't tell", "cannot determine"),
+        *(
+            "not visible",
+            "not clear",
+            "not sure",
+            "not shown",
+            "cannot tell",
+            "can't tell",
+            "cannot determine",
+        ),
     }
 )
 """Ways of saying that a value cannot be told; a schema's own value of that name goes first."""
@@ -154,6 +162,8 @@ class ReplyReader:
             if attribute.name in seen:
                 faults.append(Fault(attribute.name, "malformed", "stands twice", used=True))
                 continue
+            if isinstance(entry, dict) and "value" not in entry:  # cut off, most often
+                continue
             seen.add(attribute.name)
             stated = entry.get("value") if isinstance(entry, dict) else entry
             if not self.schema.observable(attribute.name, modality):
@@ -214,7 +224,9 @@ def _confidence(attribute: str, given: object, faults: list[Fault]) -> float:
     """Return 0..1: the number given, or what its words or percent mean; else `UNSTATED`. Repairs are faults."""
     if isinstance(given, int | float) and not isinstance(given, bool) and 0 <= given <= 1:
         return float(given)
-    faults.append(Fault(attribute, "bad confidence", shown(given if given is not None else "none"), used=True))
+    faults.append(
+        Fault(attribute, "bad confidence", shown(given if given is not None else "none"), used=True)
+    )
     text = given.strip().lower() if isinstance(given, str) else ""
     if text in IN_WORDS:
         return IN_WORDS[text]

@@ -1,8 +1,9 @@
 """A language model polishes the sentences of a caption set; each rewrite is checked against its attributes.
 
 The model is shown the sentences of one caption with the values they state, and returns one sentence a group.
-A rewrite is taken only if reading it gives exactly the values of the sentence it replaces, and if it holds no
-word that neither states a value nor merely joins others. The original stays otherwise.
+A rewrite is taken only if reading it gives exactly the values of the sentence it replaces, and if it has no
+word but those of the grammar's own sentences about these values, and words that merely join. The original
+stays otherwise.
 """
 
 import hashlib
@@ -10,9 +11,11 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from nextreid.attributes.grammar import Grammar
 from nextreid.attributes.recovery import Recovery
 from nextreid.attributes.schema import Schema
 from nextreid.captions.answers import Question, Reply
@@ -46,8 +49,10 @@ _JOINING = (
 )
 
 JOINING = frozenset(word for line in _JOINING for word in line.split())
-"""Words that may stand between values and state nothing (ours). Each is checked in the rest of the rule: a
-value that such a word completes is read as one."""
+"""Words that state nothing by themselves (ours)."""
+
+REMEMBERED = 4096
+"""Sets of values whose words are kept (ours: a data set has some hundred sentences of one group)."""
 
 PRONOUNS = {"he": "he him his himself", "she": "she her hers herself"}
 """What a pronoun of the schema's subject brings along."""
@@ -105,7 +110,8 @@ class Checker:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        self._recovery = Recovery(schema)
+        self._recovery, self._grammar = Recovery(schema), Grammar(schema)
+        self._vocabulary = lru_cache(maxsize=REMEMBERED)(self._variants)
         self._called = {
             word: value
             for value, form in schema.subject.forms.items()
@@ -143,9 +149,17 @@ class Checker:
         for word in re.findall(r"\w+", text.lower()):
             if word in self._called and rule.attribute and caption.get(rule.attribute) != self._called[word]:
                 return ("added", rule.attribute, word)
-        words = [word for part in told.unplaced for word in re.findall(r"[\w'-]+", part.text)]
-        strange = [word for word in words if word.lower() not in JOINING]
+        known = JOINING | set(self._called) | _words(original) | self._vocabulary(tuple(values.items()))
+        strange = sorted(_words(text) - known)
         return ("other words", "", shown(" ".join(strange))) if strange else None
+
+    def _variants(self, values: tuple[tuple[str, str], ...]) -> frozenset[str]:
+        """Return the words of every sentence that the grammar has for some values."""
+        return frozenset(word for text in self._grammar.variants(dict(values)) for word in _words(text))
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(word.strip("'-") for word in re.findall(r"[\w'-]+", text.lower()))
 
 
 class RewriteBackend:

@@ -1,4 +1,4 @@
-"""Asking models about every image of a data set: many at once, nothing twice, each reply logged as it comes."""
+"""Asking models about every image of a data set: many at once, nothing twice, each reply logged at once."""
 
 import queue
 import threading

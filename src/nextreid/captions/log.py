@@ -208,7 +208,9 @@ def _parsed(line: bytes) -> Record | None:
         )
         names = [values[name] for name in ("model", "fingerprint", "observation", "modality")]
         texts = (*names, reply.raw, reply.error)
-        if reply.outcome not in ("answered", "refused", "failed") or not all(isinstance(t, str) for t in texts):
+        if reply.outcome not in ("answered", "refused", "failed") or not all(
+            isinstance(t, str) for t in texts
+        ):
             return None
         return Record(names[0], names[1], names[2], names[3], reply)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -23,7 +23,7 @@ IN_WORDS: Mapping[str, float] = {"very low": 0.1, "low": 0.25, "medium": 0.5, "h
 """Confidences written as words (ours: even steps; calibration corrects what a model means by them)."""
 
 MOST_STRANGERS = 20
-"""Unknown attributes listed of one reply (ours: more of them tell nothing more, and a reply may hold 10,000)."""
+"""Unknown attributes listed of one reply (ours: a reply may hold 10,000, which tell nothing more)."""
 
 DEEPEST_WRAPPER = 3
 """Objects of one entry that are opened to find the answer (ours: two have been seen, in agents' replies)."""
@@ -221,7 +221,7 @@ def _plain(text: object) -> str:
 
 
 def _confidence(attribute: str, given: object, faults: list[Fault]) -> float:
-    """Return 0..1: the number given, or what its words or percent mean; else `UNSTATED`. Repairs are faults."""
+    """Return 0..1: the number given, or what its words or percent mean (a fault), else `UNSTATED`."""
     if isinstance(given, int | float) and not isinstance(given, bool) and 0 <= given <= 1:
         return float(given)
     faults.append(

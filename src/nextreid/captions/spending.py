@@ -24,7 +24,9 @@ class Prices:
     def __post_init__(self) -> None:
         """Check the numbers."""
         if not (self.input >= 0 and self.output >= 0):
-            raise InputError(f"prices of {self.input} and {self.output}", allowed="0 or more a million tokens")
+            raise InputError(
+                f"prices of {self.input} and {self.output}", allowed="0 or more a million tokens"
+            )
 
     def of(self, tokens: tuple[float, float]) -> float:
         """Return the price of (read, written) tokens."""

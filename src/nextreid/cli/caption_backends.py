@@ -43,9 +43,10 @@ def add_backend_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--model",
-        action="append",
+        action="extend",
+        nargs="+",
         metavar="NAME",
-        help="repeatable. clip: builtin:NAME, hub id, CLIP folder or RUN/model (default: builtin:clip-small); "
+        help="one or several. clip: builtin:NAME, hub id, folder or RUN/model (default: builtin:clip-small); "
         "openai: a name on the server; transformers: folder or hub id; replay: a caption set, its "
         "answers.jsonl or a folder of published captions; simulated: a model of the noise file (default: "
         "default)",
@@ -69,7 +70,7 @@ def add_backend_options(parser: argparse.ArgumentParser) -> None:
         "--temperature",
         type=Path,
         metavar="FILE",
-        help="clip: temperatures of your own model, from benchmarks/clip_temperature.py (default: the shipped)",
+        help="clip: temperatures of other models, from benchmarks/clip_temperature.py (default: the shipped)",
     )
     group.add_argument(
         "--noise", type=Path, metavar="FILE", help="simulated: noise model (default: the shipped)"
@@ -85,7 +86,7 @@ def add_backend_options(parser: argparse.ArgumentParser) -> None:
 def make_backends(
     args: argparse.Namespace, schema: "Schema", manifest: "Manifest", terminal: Terminal
 ) -> "list[Backend]":
-    """Return the backends that the options name, one a model, in their order.
+    """Return the backends that the options name, one a model (a replayed log may hold several), in order.
 
     Args:
         args: with the options of `add_backend_options`, `device` and `seed`.
@@ -100,14 +101,14 @@ def make_backends(
     """
     _check_options(args)
     named = args.model or [DEFAULT_MODEL[args.backend]]
-    make: Callable[[str], Backend] = {
-        "clip": lambda name: _clip(name, args, schema, terminal),
-        "openai": lambda name: _openai(name, args, schema),
-        "transformers": lambda name: _transformers(name, args, schema),
+    make: Callable[[str], Sequence[Backend]] = {
+        "clip": lambda name: [_clip(name, args, schema, terminal)],
+        "openai": lambda name: [_openai(name, args, schema)],
+        "transformers": lambda name: [_transformers(name, args, schema)],
         "replay": lambda name: _replay(name, schema, manifest),
-        "simulated": lambda name: _simulated(name, args, schema, manifest),
+        "simulated": lambda name: [_simulated(name, args, schema, manifest)],
     }[args.backend]
-    backends = [make(name) for name in named]
+    backends = [backend for name in named for backend in make(name)]
     names = [backend.model for backend in backends]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -156,7 +157,8 @@ def _clip(name: str, args: argparse.Namespace, schema: "Schema", terminal: Termi
         )
     if fitted is None:
         terminal.warn(
-            f"No temperature was fitted for {name} and {schema.kind} observations: its confidences are too high."
+            f"No temperature was fitted for {name} and {schema.kind} observations: its confidences are far from "
+            "what they are worth. `nextreid caption calibrate` corrects them on labelled data."
         )
     modalities = list(dict.fromkeys(name for attribute in schema.attributes for name in attribute.observable))
     temperature = {one: fitted.of(one) if fitted else UNFITTED for one in modalities}
@@ -211,10 +213,10 @@ def _transformers(name: str, args: argparse.Namespace, schema: "Schema") -> "Bac
     return load_vision_language(name, schema, device=str(choose_device(args.device)), max_side=args.max_side)
 
 
-def _replay(name: str, schema: "Schema", manifest: "Manifest") -> "Backend":
-    from nextreid.captions.backends.replay import ReplayBackend
+def _replay(name: str, schema: "Schema", manifest: "Manifest") -> "Sequence[Backend]":
+    from nextreid.captions.backends.replay import replay_backends
 
-    return ReplayBackend(schema, name, manifest)
+    return replay_backends(schema, name, manifest)
 
 
 def _simulated(name: str, args: argparse.Namespace, schema: "Schema", manifest: "Manifest") -> "Backend":

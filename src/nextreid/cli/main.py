@@ -22,6 +22,7 @@ from nextreid.version import __version__
 VERB_FILES = (
     "data",
     "synth",
+    "caption_generate",
     "caption_audit",
     "caption_rewrite",
     "caption_exchange",

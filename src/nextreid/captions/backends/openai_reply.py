@@ -95,7 +95,11 @@ def _token_confidence(logprobs: Any, raw: str, schema: Schema) -> dict[str, floa
     for entry in entries if isinstance(entries, list) else []:
         token = entry.get("token") if isinstance(entry, dict) else None
         logarithm = entry.get("logprob") if isinstance(entry, dict) else None
-        if not isinstance(token, str) or isinstance(logarithm, bool) or not isinstance(logarithm, int | float):
+        if (
+            not isinstance(token, str)
+            or isinstance(logarithm, bool)
+            or not isinstance(logarithm, int | float)
+        ):
             return {}
         pieces.append((token, 0.0 if math.isnan(logarithm) else float(logarithm)))
     if "".join(token for token, _ in pieces) != raw:

@@ -157,8 +157,8 @@ def _clip(name: str, args: argparse.Namespace, schema: "Schema", terminal: Termi
         )
     if fitted is None:
         terminal.warn(
-            f"No temperature was fitted for {name} and {schema.kind} observations: its confidences are far from "
-            "what they are worth. `nextreid caption calibrate` corrects them on labelled data."
+            f"No temperature was fitted for {name} and {schema.kind} observations: its confidences are far "
+            "from what they are worth. `nextreid caption calibrate` corrects them on labelled data."
         )
     modalities = list(dict.fromkeys(name for attribute in schema.attributes for name in attribute.observable))
     temperature = {one: fitted.of(one) if fitted else UNFITTED for one in modalities}

@@ -54,12 +54,16 @@ class Calibration:
             listed in the modality, its confidences stay as they are.
         own_map: of what the models of one image say together, or None.
         fused_map: of what several images say together, or None.
-        notes: plain values about the fit: data, target, thresholds, figures on held-out rows.
+        threshold: from which on an image's own values are as precise as was asked for, or None.
+        complement_threshold: the same for what several images say together.
+        notes: plain values about the fit: data, target, figures on held-out rows.
     """
 
     claims: Mapping[tuple[str, str], Map] = field(default_factory=dict)
     own_map: Map | None = None
     fused_map: Map | None = None
+    threshold: float | None = None
+    complement_threshold: float | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
 
     def apply(self, model: str, modality: str, confidence: float) -> float:
@@ -111,6 +115,8 @@ def write_calibration(calibration: Calibration, path: str | Path) -> None:
         ],
         "own": _map_values(calibration.own_map) if calibration.own_map else None,
         "fused": _map_values(calibration.fused_map) if calibration.fused_map else None,
+        "threshold": calibration.threshold,
+        "complement_threshold": calibration.complement_threshold,
         "notes": dict(calibration.notes),
     }
     with written_whole(path) as temporary:
@@ -135,6 +141,8 @@ def read_calibration(path: str | Path) -> Calibration:
             claims={(str(part["model"]), str(part["modality"])): _map(part) for part in document["claims"]},
             own_map=_map(document["own"]) if document["own"] else None,
             fused_map=_map(document["fused"]) if document["fused"] else None,
+            threshold=_share(document["threshold"]),
+            complement_threshold=_share(document["complement_threshold"]),
             notes=dict(document["notes"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -143,6 +151,12 @@ def read_calibration(path: str | Path) -> Calibration:
 
 def _map_values(part: Map) -> dict[str, Any]:
     return {"stated": list(part.stated), "worth": list(part.worth), "claims": part.claims}
+
+
+def _share(value: Any) -> float | None:
+    if value is not None and not 0.0 <= float(value) <= 1.0:
+        raise ValueError(f"the threshold {value}")
+    return None if value is None else float(value)
 
 
 def _map(values: Mapping[str, Any]) -> Map:

@@ -3,6 +3,8 @@
 Each image keeps its own value where its own models are sure of it. Else the value comes from what all images
 of the observation say together, if that is sure enough and the modality could have shown it. Else the caption
 leaves the attribute out.
+
+The confidence of a slot is that of all the evidence; its sources are the images that the value needs.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,11 +28,12 @@ below the threshold left out; `merge`: fused and complemented."""
 
 METHODS: tuple[Method, ...] = ("plain", "confident", "merge")
 
-THRESHOLD = 0.6
-"""Least confidence of an image's own value: ours, see docs/captions.md."""
+THRESHOLD = 0.7
+"""Least confidence of an image's own value where no calibration says one: ours. On simulated answers anything
+from 0.6 to 0.9 serves (benchmarks/captions.py); a model of your own deserves a calibration."""
 
-COMPLEMENT_THRESHOLD = 0.3
-"""Least confidence of a fused value: ours; lower, because observability has already weighed it down."""
+COMPLEMENT_THRESHOLD = 0.35
+"""The same of a fused value: ours; lower, because observability has already weighed it down."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Merged:
     Attributes:
         table: the captions, slot by slot.
         contradictions: in the order of rows, then of the schema.
-        own, complemented: filled slots whose value the image's own answers gave alone, and the others.
+        own, complemented: filled slots whose value needs the image's own answers alone, and the others.
         dropped: slots that the image's own answers claimed, and that are left out.
     """
 
@@ -86,8 +89,8 @@ def merge_answers(
     rows: Sequence[Row],
     *,
     method: Method = "merge",
-    threshold: float = THRESHOLD,
-    complement_threshold: float = COMPLEMENT_THRESHOLD,
+    threshold: float | None = None,
+    complement_threshold: float | None = None,
     calibration: Calibration | None = None,
     seed: int | None = None,
 ) -> Merged:
@@ -99,8 +102,8 @@ def merge_answers(
         rows: observations, in the order that the table gets; answers about others, or about images that
             they do not have, are ignored.
         method: see `Method`; `plain` uses neither thresholds nor calibration.
-        threshold: least confidence of an image's own value, 0..1.
-        complement_threshold: least confidence of a fused value, 0..1.
+        threshold: least confidence of an image's own value, 0..1; None: the calibration's, or `THRESHOLD`.
+        complement_threshold: of a fused value, 0..1; None: likewise, or `COMPLEMENT_THRESHOLD`.
         calibration: what confidences are worth; None: as they were stated.
         seed: draws the sentence variants; None: each group's first.
 
@@ -109,14 +112,16 @@ def merge_answers(
     """
     if method not in METHODS:
         raise InputError(f"The merging method {method!r}", allowed=", ".join(METHODS))
-    for name, value in (("threshold", threshold), ("complement threshold", complement_threshold)):
-        if not 0.0 <= value <= 1.0:
-            raise InputError(f"The {name} {value}", allowed="0..1")
+    calibration = calibration or Calibration()
+    least = _least("threshold", threshold, calibration.threshold, THRESHOLD)
+    complement = _least(
+        "complement threshold", complement_threshold, calibration.complement_threshold, COMPLEMENT_THRESHOLD
+    )
     asked: dict[tuple[str, str], dict[str, Answer]] = {}
     for answer in answers:
         asked.setdefault((answer.observation, answer.modality), {})[answer.model] = answer
     realiser, work = Realiser(schema, seed=seed), _Work()
-    rule = _Rule(schema, threshold, complement_threshold, calibration or Calibration())
+    rule = _Rule(schema, least, complement, calibration)
     for row in rows:
         images = {
             name: sorted(asked[key].values(), key=lambda answer: answer.model)
@@ -137,6 +142,13 @@ def merge_answers(
         work.complemented,
         work.dropped,
     )
+
+
+def _least(name: str, given: float | None, calibrated: float | None, default: float) -> float:
+    value = next(entry for entry in (given, calibrated, default) if entry is not None)
+    if not 0.0 <= value <= 1.0:
+        raise InputError(f"The {name} {value}", allowed="0..1")
+    return value
 
 
 def _plain(
@@ -193,6 +205,17 @@ class _Rule:
         )
         return Verdict(found.value, self.calibration.fused(found.confidence), found.support)
 
+    def needed(
+        self, verdict: Verdict, own_claims: Sequence[Weighed], attribute: Attribute
+    ) -> tuple[Weighed, ...]:
+        """Return the evidence for a value: the image's own, where that would have sufficed without the others.
+
+        So a sentence stays usable when the other images are absent and would have changed nothing.
+        """
+        alone = self.fused(attribute, own_claims)
+        enough = alone.value == verdict.value and alone.confidence >= self.complement_threshold
+        return alone.support if enough else verdict.support
+
 
 def _states(
     observation: str, images: Mapping[str, Sequence[Answer]], rule: _Rule, work: _Work, *, alone: bool
@@ -214,11 +237,14 @@ def _states(
                 sure = bool(found.value) and found.confidence >= rule.complement_threshold
                 verdict = found if sure and not alone else NOTHING
             if verdict.value:
-                sources = {claim.modality for claim in verdict.support}
-                modalities = tuple(other for other in images if other in sources)
-                models = tuple(sorted({claim.model for claim in verdict.support}))
-                confidence = min(max(verdict.confidence, 0.0), 1.0)
-                stated[name][attribute.name] = Stated(verdict.value, confidence, modalities, models)
+                support = rule.needed(verdict, own_claims, attribute)
+                sources = {claim.modality for claim in support}
+                stated[name][attribute.name] = Stated(
+                    value=verdict.value,
+                    confidence=min(max(verdict.confidence, 0.0), 1.0),
+                    modalities=tuple(other for other in images if other in sources),
+                    models=tuple(sorted({claim.model for claim in support})),
+                )
                 work.own += sources == {name}
                 work.complemented += sources != {name}
             else:

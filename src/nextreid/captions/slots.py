@@ -28,7 +28,7 @@ class Slot:
         observation, modality: whose caption.
         group, attribute, value: what it states; the value `UNFILLED` states that it is not known.
         confidence: 0..1, or None where unknown (captions that were imported).
-        source_modality: modalities whose evidence made the value, in the data set's order.
+        source_modality: modalities whose evidence the value needs, in the data set's order.
         source_model: models whose answers made it, sorted.
         sentence: of the group in this caption; the same for all slots of a group.
     """

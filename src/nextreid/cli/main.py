@@ -23,6 +23,8 @@ VERB_FILES = (
     "data",
     "synth",
     "caption_generate",
+    "caption_merge",
+    "caption_calibrate",
     "caption_audit",
     "caption_rewrite",
     "caption_exchange",

@@ -20,7 +20,7 @@ from nextreid.captions.audit_truth import (
     score,
     scores_by,
 )
-from nextreid.captions.reliability import Bin, reliability
+from nextreid.captions.reliability import Reliability, reliability
 from nextreid.captions.statistics import Rule, TextStatistics, text_statistics
 from nextreid.captions.truth import Truth
 from nextreid.errors import InputError
@@ -55,8 +55,7 @@ class TruthAudit:
         overall: the scores of all slots. by_modality, by_attribute: of parts of them; the key of
             `by_attribute` is (attribute, modality).
         observations: the share of what the images of an observation show that any of its captions states.
-        reliability: bins of the confidences, all (key "all") and by modality; empty where there are no
-            confidences.
+        reliability: of the confidences, all (key "all") and by modality; empty where there are none.
         abstention: likewise.
         compared: with the first set of the audit; None for the first.
     """
@@ -67,7 +66,7 @@ class TruthAudit:
     by_modality: Mapping[str, Scores]
     by_attribute: Mapping[tuple[str, str], Scores]
     observations: float | None
-    reliability: Mapping[str, tuple[Bin, ...]]
+    reliability: Mapping[str, Reliability]
     abstention: Mapping[str, tuple[AbstentionPoint, ...]]
     compared: Compared | None = None
 
@@ -164,9 +163,7 @@ def _truth_audit(
         by_modality={name: score(parts[name]) for name in modalities},
         by_attribute={(key[0], key[1]): scores for key, scores in by_attribute.items()},
         observations=observations_covered(judged),
-        reliability={
-            name: reliability(*sure) for name, part in parts.items() if (sure := confidences(part))[0]
-        },
+        reliability={name: reliability(sure) for name, part in parts.items() if (sure := confidences(part))},
         abstention={name: curve for name, part in parts.items() if (curve := abstention(part))},
         compared=None if first is None else compare(first, judged),
     )

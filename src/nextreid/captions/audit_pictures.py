@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from nextreid.atomic import written_whole
 from nextreid.captions.audit import SetAudit
 from nextreid.captions.audit_truth import Scores
-from nextreid.captions.reliability import calibration_error
 
 LONGEST_NAME = 28
 """Letters of a set's name that are drawn (ours: the end tells more than the beginning)."""
@@ -146,13 +145,13 @@ def _panels(audits: Sequence[SetAudit], draw: Callable[[SetAudit, Axes], None], 
 def _reliability(audit: SetAudit, axes: Axes) -> None:
     """Draw the share that is right over the confidence; the size of a mark is how many slots it holds."""
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle="--")
-    for name, bins in (audit.truth.reliability if audit.truth else {}).items():
-        held = [part for part in bins if part.count]
+    for name, found in (audit.truth.reliability if audit.truth else {}).items():
+        held = [part for part in found.bins if part.count]
         total = sum(part.count for part in held)
         axes.plot(
             [part.confidence for part in held],
             [part.precision for part in held],
-            label=f"{_part(name)}: ECE {100 * calibration_error(bins):.1f} %",
+            label=f"{_part(name)}: ECE {100 * found.ece:.1f} %",
             linewidth=1.0,
         )
         axes.scatter(

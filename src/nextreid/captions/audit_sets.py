@@ -12,7 +12,7 @@ from nextreid.attributes.recovery import Recovery
 from nextreid.attributes.schema import BUILTIN, Schema, load_schema
 from nextreid.captions.audit_truth import Said
 from nextreid.captions.caption_set import TEXT, is_caption_set, items, read_caption_set
-from nextreid.captions.published import read_items
+from nextreid.captions.published import OddCaption, cleaned, read_items
 from nextreid.data.rows import Manifest
 from nextreid.errors import InputError
 from nextreid.modality import PUBLISHED_TAG, check_modality
@@ -59,6 +59,8 @@ class AuditedSet:
         joined: owners are observations.
         words: of texts that were read; None for a caption set, whose values stand in its table.
         strangers: items of published files that the data set does not list.
+        odd: what is odd about published captions: `empty`, `unfilled slot`, `other language`, `literal line
+            break`, `duplicate`.
     """
 
     name: str
@@ -70,6 +72,7 @@ class AuditedSet:
     joined: bool
     words: Words | None = None
     strangers: int = 0
+    odd: tuple[OddCaption, ...] = ()
 
     @cached_property
     def modalities(self) -> tuple[str, ...]:
@@ -142,21 +145,29 @@ def _read(path: Path, name: str, schema: Schema | None, manifest: Manifest | Non
     schema = schema or recognised_schema(texts)
     owners = owners_of(manifest) if manifest else None
     stated: dict[tuple[str, str], dict[str, Said]] = {}
+    odd: list[OddCaption] = []
     total = covered = strangers = 0
     recovery = Recovery(schema) if schema else None
     for (split, modality), captions in texts.items():
+        seen: set[str] = set()
+        file = text_file(split, modality)
         for item, text in captions:
+            kept, faults = cleaned(text)
+            faults += [("duplicate", text)] if item in seen else []
+            odd += [OddCaption(file, item, reason, what, item not in seen) for reason, what in faults]
             owner = f"{split}/{item}" if owners is None else owners.get((split, modality, item))
             strangers += owner is None
-            if owner is None or (owner, modality) in stated:
+            if owner is None or item in seen:
                 continue
+            seen.add(item)
             stated[owner, modality] = {}
             if recovery is not None:
-                found = recovery.read(text)
-                total, covered = total + found.words, covered + found.covered
+                found = recovery.read(kept)
+                total, covered = total + len(text.split()), covered + found.covered
                 stated[owner, modality] = {name: Said(value) for name, value in found.values.items()}
     words = Words(total, covered) if schema else None
-    return AuditedSet(name, path, "published", texts, schema, stated, manifest is not None, words, strangers)
+    joined = manifest is not None
+    return AuditedSet(name, path, "published", texts, schema, stated, joined, words, strangers, tuple(odd))
 
 
 def _caption_set(path: Path, name: str, manifest: Manifest | None) -> AuditedSet:

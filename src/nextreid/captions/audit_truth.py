@@ -296,14 +296,13 @@ def abstention(slots: Sequence[Judged]) -> tuple[AbstentionPoint, ...]:
     return tuple(points)
 
 
-def confidences(slots: Sequence[Judged]) -> tuple[list[float], list[bool]]:
-    """Return confidence and rightness of every stated slot that has a confidence."""
-    sure = [
+def confidences(slots: Sequence[Judged]) -> list[tuple[float, bool]]:
+    """Return (confidence, right) of every stated slot that has a confidence."""
+    return [
         (slot.stated.confidence, slot.right)
         for slot in slots
         if slot.stated is not None and slot.stated.confidence is not None
     ]
-    return [confidence for confidence, _ in sure], [right for _, right in sure]
 
 
 def share(hits: Iterable[bool]) -> float | None:

@@ -15,6 +15,7 @@ from nextreid.attributes.recovery import Recovered, Recovery
 from nextreid.attributes.schema import Schema
 from nextreid.captions.audit_sets import owners_of, read_texts, text_file
 from nextreid.captions.caption_set import RUN, TABLE, TEXT, CaptionSet, is_caption_set, write_run
+from nextreid.captions.published import cleaned
 from nextreid.captions.slots import Slot
 from nextreid.captions.table import CaptionTable, write_table
 from nextreid.data.rows import Manifest
@@ -118,8 +119,8 @@ def import_captions(folder: str | Path, manifest: Manifest, schema: Schema, out:
                 (strangers if owner is None else again).append((text_file(split, modality), item))
                 continue
             joined += 1
-            told = recovery.read(text)
-            words, covered = words + told.words, covered + told.covered
+            told = recovery.read(cleaned(text)[0])
+            words, covered = words + len(text.split()), covered + told.covered
             said = _sentences(told, grammar)
             source = ((modality,), (model,))
             found[owner, modality] = [

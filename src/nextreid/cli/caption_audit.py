@@ -10,8 +10,8 @@ from nextreid.errors import InputError
 
 if TYPE_CHECKING:
     from nextreid.attributes.schema import Schema
-    from nextreid.captions.audit_report import Table
     from nextreid.captions.audit_sets import AuditedSet
+    from nextreid.captions.audit_tables import Table
     from nextreid.captions.truth import Truth
     from nextreid.data.manifest import Manifest
 
@@ -48,14 +48,9 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.attributes.schema import load_schema
     from nextreid.captions.audit import audit_sets
     from nextreid.captions.audit_pictures import audit_pictures
-    from nextreid.captions.audit_report import (
-        audit_document,
-        comparison_table,
-        text_table,
-        truth_table,
-        write_audit,
-    )
+    from nextreid.captions.audit_report import audit_document, write_audit
     from nextreid.captions.audit_sets import read_sets
+    from nextreid.captions.audit_tables import comparison_table, text_table, truth_table
     from nextreid.data.manifest import load_manifest
 
     if args.layout and args.truth is None:

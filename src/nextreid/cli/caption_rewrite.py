@@ -170,7 +170,7 @@ def _say(args: argparse.Namespace, done: "Asked", found: "Rewritten", terminal: 
             "asked": asdict(done),
         }
     )
-    return 0
+    return 1 if done.failed or done.stopped_by == "failures" else 0
 
 
 VERBS = (

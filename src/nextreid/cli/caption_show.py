@@ -55,8 +55,9 @@ def _of_set(folder: Path, observation: str, terminal: Terminal) -> list[dict[str
         if name != observation:
             continue
         caption = held.table.caption(observation, modality)
+        terminal.text(f"{folder}, {modality}: {printable(caption)}")
         terminal.table(
-            f"{folder}, {modality}: {caption}",
+            "",
             ("attribute", "value", "confidence", "seen in", "by"),
             [
                 (
@@ -101,11 +102,13 @@ def _answers(log: Path, observation: str, schema: "Schema", terminal: Terminal) 
             f"{name} {claim.value} {claim.confidence:.2f}" for name, claim in answer.claims.items()
         )
         terminal.text(f"{printable(model)} on {modality}, {answer.outcome}: {claims or 'no claims'}")
-        for fault in answer.faults:
+        silent = [fault.attribute for fault in answer.faults if fault.reason == "missing"]
+        if silent:
+            terminal.text(f"    said nothing of {', '.join(silent)}")
+        for fault in [fault for fault in answer.faults if fault.reason != "missing"]:
             used = ", used" if fault.used else ""
-            terminal.text(
-                f"    {fault.attribute or 'reply'}: {fault.reason}{used} ({printable(fault.given)})"
-            )
+            given = f": {printable(fault.given)}" if fault.given else ""
+            terminal.text(f"    {fault.attribute or 'reply'}: {fault.reason}{used}{given}")
         found.append(
             {
                 "modality": modality,

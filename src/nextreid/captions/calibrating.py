@@ -3,7 +3,8 @@
 Rows are split by identity into those that are fitted and those that are held out. On the fitted rows, in
 this order: a map for each model and modality; a map for what the models of an image say together; a map for
 what the images of an observation say together, where an image is not sure by itself; and of the pairs of
-thresholds with which both kinds of values are as precise as was asked for, the one that leaves most right values.
+thresholds with which values of every kind are as precise as was asked for, the one that leaves most right
+values. The kinds: an image's own value; a fused one where the image claimed something; one where it did not.
 """
 
 from collections import defaultdict
@@ -167,7 +168,10 @@ def _thresholds(
     for step in [UNREACHED, *sorted({*steps, least or UNREACHED}, reverse=True)]:
         kept = {key for key, (confidence, _) in own.items() if confidence >= step}
         left = [claim for key, claim in fused.items() if key not in kept]
-        complement = threshold_for(left, target)
+        claimed = [claim for key, claim in fused.items() if key not in kept and key in own]
+        new = [claim for key, claim in fused.items() if key not in own]
+        found = [threshold_for(kind, target) for kind in (claimed, new) if kind]
+        complement = None if None in found else max((one for one in found if one is not None), default=None)
         right = sum(own[key][1] for key in kept)
         right += sum(hit for confidence, hit in left if complement is not None and confidence >= complement)
         if right > best[0]:

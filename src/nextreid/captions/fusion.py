@@ -208,7 +208,7 @@ class _Rule:
     def needed(
         self, verdict: Verdict, own_claims: Sequence[Weighed], attribute: Attribute
     ) -> tuple[Weighed, ...]:
-        """Return the evidence for a value: the image's own, where that would have sufficed without the others.
+        """Return the evidence for a value: the image's own, where that alone would have sufficed.
 
         So a sentence stays usable when the other images are absent and would have changed nothing.
         """

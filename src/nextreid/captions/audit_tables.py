@@ -120,7 +120,7 @@ def agreement_table(audit: SetAudit) -> Table:
 
 def truth_table(audits: Sequence[SetAudit]) -> Table:
     """Return one row a set and modality."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for audit in audits:
         if audit.truth is None:
             continue
@@ -159,7 +159,7 @@ def attribute_table(audit: SetAudit) -> Table:
 
 def comparison_table(audits: Sequence[SetAudit]) -> Table:
     """Return one row a set but the first."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for audit in audits:
         found = audit.truth.compared if audit.truth else None
         if found is None:

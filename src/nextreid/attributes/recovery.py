@@ -8,7 +8,7 @@ from functools import lru_cache
 from nextreid.attributes.grammar import Grammar, GroupSentence
 from nextreid.attributes.own_sentences import OwnSentences
 from nextreid.attributes.phrasebook import Claim, Phrasebook, Stretch, whole_words
-from nextreid.attributes.recovery_rules import Frame, Part, RecoveryRules, rules_of
+from nextreid.attributes.recovery_rules import Frame, RecoveryRules, rules_of
 from nextreid.attributes.schema import Schema
 from nextreid.attributes.template import UNKNOWN
 

@@ -6,8 +6,9 @@
     phrases   pieces that are looked for in a sentence that no frame fits
     glue      words that belong to such a sentence and say nothing by themselves
 
-In frames and phrases, not case-sensitive, `{subject}` stands for he, she, the person ..., `{attribute}` for any
-way of writing one of its values, which it then states, and `{=attribute}` for the same without stating it.
+In frames and phrases, not case-sensitive, `{subject}` stands for he, she, the person ..., `{attribute}` for
+any way of writing one of its values, which it then states, and `{=attribute}` for the same without stating
+it.
 """
 
 import re
@@ -24,7 +25,10 @@ from nextreid.attributes.schema import BUILTIN, Schema
 from nextreid.attributes.schema_file import Name
 from nextreid.errors import InputError
 
-DOUBT_BEFORE = r"(?:(?<![\w-])(?:possibly|probably|likely|perhaps|maybe|or|not|no|without|e\.g\.)(?![\w-])|[/|])"
+DOUBT_BEFORE = (
+    r"(?:(?<![\w-])(?:possibly|probably|likely|perhaps|maybe|or|no|(?:not|without)(?:\s+\w+ing)?|e\.g\.)(?![\w-])"
+    r"|[/|])"
+)
 DOUBT_AFTER = r"(?:or(?![\w-])|[/|])"
 """Words before and after a value that take it back or leave it open (ours: those met in published captions,
 and denials)."""
@@ -155,9 +159,11 @@ def _checked(values: Any, source: str) -> RecoveryRules:
         file = _RulesFile.model_validate(values)
     except ValidationError as error:
         faults = [f"{', '.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors()]
-        raise InputError(f"{source}: " + "; ".join(faults), allowed="kind, words, parts, frames, phrases, glue") from (
-            error
-        )
+        raise InputError(
+            f"{source}: " + "; ".join(faults), allowed="kind, words, parts, frames, phrases, glue"
+        ) from (error)
+    for name, part in file.parts.items():
+        _check_expression(part.void or "", f"{source}, parts, {name}")
     return RecoveryRules(
         file.kind,
         words={
@@ -173,8 +179,12 @@ def _checked(values: Any, source: str) -> RecoveryRules:
 
 def _frame(given: str | _FrameFile, where: str) -> Frame:
     frame = Frame(given) if isinstance(given, str) else Frame(given.frame, dict(given.states))
-    try:
-        re.compile(re.sub(r"\{=?[a-z]\w*\}", "x", frame.frame))
-    except re.error as error:
-        raise InputError(f"{where}: {frame.frame!r} is not a regular expression ({error})") from error
+    _check_expression(re.sub(r"\{=?[a-z]\w*\}", "x", frame.frame), where)
     return frame
+
+
+def _check_expression(expression: str, where: str) -> None:
+    try:
+        re.compile(expression)
+    except re.error as error:
+        raise InputError(f"{where}: {expression!r} is not a regular expression ({error})") from error

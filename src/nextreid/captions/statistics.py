@@ -48,8 +48,8 @@ class TextStatistics:
         rule: what counts as saying "unknown".
         captions: modality -> captions.
         words: modality -> words, split at white space.
-        mean_length: words a caption: the mean over files (split and modality) of each file's mean, unweighted,
-            as published.
+        mean_length: words a caption: the mean over files (split and modality) of each file's mean,
+            unweighted, as published.
         unknown: modality -> captions that say "unknown", all splits together.
         distinct_1, distinct_2: different words (pairs of neighbouring words) over all of them, 0..1; in small
             letters, without punctuation, pairs within one caption.
@@ -73,8 +73,8 @@ class TextStatistics:
     def overall(self) -> float:
         """The share of all captions that say "unknown", 0..1.
 
-        The published figure is the mean of the modalities' shares; where all modalities have as many captions,
-        as in RGBNT201, it is the same.
+        The published figure is the mean of the modalities' shares; where all modalities have as many
+        captions, as in RGBNT201, it is the same.
         """
         return self.pooled.share
 
@@ -103,8 +103,8 @@ def text_statistics(
     """Count in captions.
 
     Args:
-        texts: (split, modality) -> the captions of one file, in any order; files without captions have no mean
-            length and are left out.
+        texts: (split, modality) -> the captions of one file, in any order; files without captions have no
+            mean length and are left out.
         rule: what counts as saying "unknown".
 
     Raises:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from openai_test_server import Server
 from PIL import Image
 
 from nextreid.attributes import load_schema
@@ -110,3 +111,29 @@ def test_the_schema_verb_shows_and_checks_it(tmp_path: Path, capsys: pytest.Capt
     assert "'engine'" in said
     assert main(["caption", "schema", "show", "boat"]) == 2
     assert "person, vehicle" in capsys.readouterr().err
+
+
+def test_the_verbs_caption_boats(
+    tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model that names the first value of everything: nothing but the schema's file makes the captions."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    out = tmp_path / "set"
+    with Server() as server:
+        words = ["--model", "eye", "--backend", "openai", "--base-url", server.url, "--schema", str(BOATS)]
+        assert (
+            main(["caption", "generate", "--data", str(tmp_path), "--out", str(out), *words, "--quiet"]) == 0
+        )
+    table = read_caption_set(out).table
+    assert table.caption("harbour_1", "rgb").startswith("A white sailboat seen from the bow. The picture was")
+    for modality in SEEN:
+        first = {a.name: a.values[0] for a in load_schema(BOATS).attributes if modality in a.observable}
+        assert table.values("harbour_1", modality) == first
+    capsys.readouterr()
+    assert main(["caption", "show", "harbour_1", "--captions", str(out)]) == 0
+    assert "Its engine is hot" in capsys.readouterr().out
+    assert main(["caption", "audit", str(out), "--rule", "strict", "--out", str(tmp_path / "audit")]) == 0
+    found = json.loads((tmp_path / "audit" / "audit.json").read_text())["set"]
+    assert found["schema"] == "boat"
+    assert found["unknown"]["overall"] == 0.0
+    assert found["coverage"]["TIR"]["engine"] == 1.0

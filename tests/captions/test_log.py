@@ -128,7 +128,7 @@ def test_failures_are_asked_again_and_replies_never(tmp_path: Path) -> None:
         "o6": "answered",
     }
     assert {entry.fingerprint for entry in latest(records).values() if entry.model == "m"} == {"f"}
-    assert list(latest([record(0), record(0, raw="later ")]).values())[0].reply.raw == "later 0"
+    assert next(iter(latest([record(0), record(0, raw="later ")]).values())).reply.raw == "later 0"
 
 
 def test_many_threads_write_whole_lines(tmp_path: Path) -> None:
@@ -157,7 +157,10 @@ def test_one_process_at_a_time_and_only_while_open(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="another process"), AnswerLog(path):
             pass
         list(read_log(path))
-    code = f"import os, sys\nfrom nextreid.captions.log import AnswerLog\nAnswerLog({str(path)!r}).__enter__()\nos.kill(os.getpid(), 9)"
+    code = (
+        "import os\nfrom nextreid.captions.log import AnswerLog\n"
+        f"AnswerLog({str(path)!r}).__enter__()\nos.kill(os.getpid(), 9)"
+    )
     done = subprocess.run([sys.executable, "-c", code], check=False)
     assert done.returncode == -9
     with AnswerLog(path) as log:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from nextreid.captions.answers import Backend, Question, Reply
 from nextreid.captions.log import AnswerLog, Record
+from nextreid.captions.parsing import shown
 from nextreid.captions.spending import Budget
 from nextreid.data.rows import Row
 from nextreid.progress import Progress, Silent, Task
@@ -22,6 +23,9 @@ GRACE = 5.0
 FAILURES_IN_A_ROW = 100
 """After so many without one reply the asking stops (ours: a server that is gone should cost minutes, not a
 night; no server that answers one request in ten gets here by chance)."""
+
+SHOWN_ERROR = 300
+"""Characters of the last error that are shown, escaped (ours: two lines)."""
 
 _LOOK = 0.25  # seconds between two looks at an interruption while nothing arrives
 
@@ -40,7 +44,7 @@ class Asked:
         input_tokens, output_tokens: as counted by the servers.
         cost: in the prices' currency; None without prices.
         seconds: of wall clock.
-        last_error: of the last failure, "" if there was none.
+        last_error: of the last failure, escaped; "" if there was none.
     """
 
     asked: int = 0
@@ -149,7 +153,7 @@ class _Crew:
         self._questions = questions
         self._next = 0
         self._in_a_row = 0
-        self._taking = threading.Lock()
+        self._taking, self._watching = threading.Lock(), threading.Lock()
         self._stop = threading.Event()
         self._arrived: queue.SimpleQueue[list[Reply] | BaseException | None] = queue.SimpleQueue()
         # daemons: a reply that hangs must not keep an interrupted program from ending
@@ -198,12 +202,8 @@ class _Crew:
             self.tally["requests"] += reply.attempts
             self.tally["input"] += reply.input_tokens
             self.tally["output"] += reply.output_tokens
-            self._in_a_row = self._in_a_row + 1 if reply.outcome == "failed" else 0
             if reply.outcome == "failed":
-                self.last_error = reply.error
-        if self._in_a_row >= FAILURES_IN_A_ROW:
-            self.hopeless = True
-            self._stop.set()
+                self.last_error = shown(reply.error, SHOWN_ERROR)
 
     def _note(self, seconds: float) -> str:
         rate = self.tally["asked"] / max(seconds, 1e-9)
@@ -228,6 +228,7 @@ class _Crew:
                     self.budget.give_up(len(questions))
                     raise
                 self.budget.settle(replies)
+                self._watch(replies)
                 self._arrived.put(replies)
         except BaseException as error:  # the main thread raises it
             self._arrived.put(error)
@@ -237,6 +238,15 @@ class _Crew:
     def _keep(self, question: Question, reply: Reply) -> None:
         observation, modality = question.row.observation, question.modality
         self.log.append(Record(self.backend.model, self.backend.fingerprint, observation, modality, reply))
+
+    def _watch(self, replies: Sequence[Reply]) -> None:
+        """Stop where nothing but failures has come for long."""
+        with self._watching:
+            for reply in replies:
+                self._in_a_row = self._in_a_row + 1 if reply.outcome == "failed" else 0
+            if self._in_a_row >= FAILURES_IN_A_ROW:
+                self.hopeless = True
+                self._stop.set()
 
     def _take(self) -> Sequence[Question]:
         """Return the next questions, as many as the backend takes at a time and the budget allows."""

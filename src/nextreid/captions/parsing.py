@@ -204,12 +204,12 @@ def parse_reply(reply: Reply, *, schema: Schema, observation: str, modality: str
     return ReplyReader(schema).read(reply, observation=observation, modality=modality, model=model)
 
 
-def shown(given: object) -> str:
-    """Return what a fault shows of something hostile: at most 80 printable ASCII characters."""
-    text = (given if isinstance(given, str) else reprlib.repr(given))[: _SHOWN + 1]
+def shown(given: object, most: int = _SHOWN) -> str:
+    """Return what may be shown of something hostile: at most `most` printable ASCII characters."""
+    text = (given if isinstance(given, str) else reprlib.repr(given))[: most + 1]
     escaped = text.encode("ascii", "backslashreplace").decode("ascii")
     escaped = "".join(sign if " " <= sign <= "~" else repr(sign)[1:-1] for sign in escaped)
-    return escaped if len(escaped) <= _SHOWN else escaped[: _SHOWN - 3] + "..."
+    return escaped if len(escaped) <= most else escaped[: most - 3] + "..."
 
 
 def _plain(text: object) -> str:

@@ -20,6 +20,7 @@ from nextreid.attributes.schema import Schema
 from nextreid.captions.answers import Question, Reply
 from nextreid.captions.backends.openai_reply import Arrived, read_body
 from nextreid.captions.backends.request_form import RequestForm
+from nextreid.captions.parsing import shown
 from nextreid.captions.picture import picture_of
 from nextreid.captions.prompting import answer_schema, instructions
 from nextreid.errors import ImageError, InputError, MissingExtraError
@@ -159,7 +160,10 @@ class OpenAIBackend:
             return Reply("failed", error=str(error), attempts=0)
         words, wanted = self._words(question.modality)
         # the words first: servers keep what they worked out of a beginning that is always the same
-        content = [{"type": "text", "text": words}, {"type": "image_url", "image_url": {"url": url}}]
+        content: list[dict[str, Any]] = [
+            {"type": "text", "text": words},
+            {"type": "image_url", "image_url": {"url": url}},
+        ]
         return self._talk(content, question.modality, wanted, start)
 
     def _talk(self, content: list[dict[str, Any]], name: str, wanted: dict[str, Any], start: float) -> Reply:
@@ -200,7 +204,10 @@ class OpenAIBackend:
         until = time.monotonic() + self._timeout
         try:
             with self._client.chat.completions.with_streaming_response.create(
-                model=self.served, messages=[{"role": "user", "content": content}], **options
+                model=self.served,
+                messages=(),
+                # as fields of the body: the client would compare each with its types, for a millisecond
+                extra_body={"messages": [{"role": "user", "content": content}], **options},
             ) as response:
                 body = bytearray()
                 for part in response.iter_bytes():
@@ -230,7 +237,7 @@ class OpenAIBackend:
             what = {401: f"the key in {KEY}", 403: f"the key in {KEY}", 404: f"the model {self.served}"}
             raise InputError(
                 f"the server {self._server or 'of OpenAI'} refused {what[trouble.status]}: "
-                f"{self._clean(trouble.text)}",
+                f"{shown(self._clean(trouble.text), 300)}",
                 do=f"set {KEY}" if trouble.status != 404 else "correct --model or --base-url",
             )
 

@@ -2,7 +2,9 @@
 
 import math
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 
 def value_confidence(pieces: Sequence[tuple[str, float]], attributes: Iterable[str]) -> dict[str, float]:
@@ -21,11 +23,12 @@ def value_confidence(pieces: Sequence[tuple[str, float]], attributes: Iterable[s
         JSON is read.
     """
     text = "".join(piece for piece, _ in pieces)
+    ends = list(accumulate(len(piece) for piece, _ in pieces))
     found: dict[str, float] = {}
     for attribute in attributes:
         spans = [match.span(1) for match in _value_of(attribute).finditer(text)]
         if spans and spans[-1][0] < spans[-1][1]:
-            found[attribute] = _probability(pieces, *spans[-1])
+            found[attribute] = _probability(pieces, ends, *spans[-1])
     return found
 
 
@@ -35,11 +38,13 @@ def _value_of(attribute: str) -> re.Pattern[str]:
     return re.compile(rf'"{re.escape(attribute)}"\s*:\s*(?:{inside})?"((?:[^"\\]|\\.)*)"')
 
 
-def _probability(pieces: Sequence[tuple[str, float]], start: int, end: int) -> float:
-    """Return the product over the tokens that overlap letters start..end; NaN and positives count as 1."""
-    total, at = 0.0, 0
-    for piece, logarithm in pieces:
-        if at < end and at + len(piece) > start and logarithm < 0:
-            total += logarithm
-        at += len(piece)
-    return math.exp(total)
+def _probability(pieces: Sequence[tuple[str, float]], ends: Sequence[int], start: int, end: int) -> float:
+    """Return the product over the tokens that overlap the letters start..end; NaN and positives count as 1.
+
+    Args:
+        pieces: the tokens.
+        ends: where each of them ends, counted in letters.
+        start, end: the letters.
+    """
+    first, after = bisect_right(ends, start), bisect_left(ends, end) + 1
+    return math.exp(sum(logarithm for _, logarithm in pieces[first:after] if logarithm < 0))

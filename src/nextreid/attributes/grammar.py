@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextreid.attributes.schema import Schema
-from nextreid.attributes.template import Nodes, Words, pattern, render
+from nextreid.attributes.template import SENTENCE_END, Nodes, Words, pattern, render
 from nextreid.errors import InputError
 
 UNPLACED = ""
@@ -41,7 +41,7 @@ class Grammar:
         self._variants: dict[str, tuple[Nodes, ...]] = {g.name: g.parsed() for g in schema.groups}
         subjects = schema.subject.all
         self._own = [
-            (name, re.compile(rf"{pattern(nodes, self._words, subjects)}\s*\.?(?=\s|$)", re.IGNORECASE))
+            (name, re.compile(pattern(nodes, self._words, subjects) + SENTENCE_END, re.IGNORECASE))
             for name, variants in self._variants.items()
             for nodes in variants
         ]
@@ -171,7 +171,7 @@ class Grammar:
         best = (UNPLACED, at)
         for name, expression in self._own:
             match = expression.match(text, at)
-            if match and match.end() > best[1] and (match.end() == len(text) or text[match.end() - 1] == "."):
+            if match and match.end() > best[1]:
                 best = (name, match.end())
         return best
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from nextreid.attributes.schema import Schema
 from nextreid.attributes.template import (
+    SENTENCE_END,
     UNKNOWN,
     Guard,
     Nodes,
@@ -65,7 +66,7 @@ class _Variant:
         self._nodes, self._words = nodes, words
         self._captured: list[Slot | Guard | Subject] = []
         body = pattern(nodes, words, subjects, self._captured)
-        self._expression = re.compile(rf"{body}\s*(?:\.?(?<=\.)(?=\s|\Z)|\Z)", re.IGNORECASE)
+        self._expression = re.compile(body + SENTENCE_END, re.IGNORECASE)
         self._meanings = {
             slot: _meanings(words[slot.attribute], slot.form)
             for slot in self._captured

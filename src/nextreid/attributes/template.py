@@ -21,6 +21,9 @@ from nextreid.errors import InputError
 UNKNOWN = "unknown"
 """Written for a value that is not known, in captions made without confidence."""
 
+SENTENCE_END = r"\s*(?:\.?(?<=\.)(?=\s|\Z)|\Z)"
+"""Behind the expression of a template: a full stop, of its own or added, or the end of the text."""
+
 
 @dataclass(frozen=True)
 class Words:

@@ -26,6 +26,7 @@ DEFAULT_MODEL = {"clip": "builtin:clip-small", "simulated": "default"}
 
 ONLY_FOR = {
     "--base-url": ("openai",),
+    "--timeout": ("openai",),
     "--max-side": ("openai", "transformers"),
     "--size": ("clip",),
     "--temperature": ("clip",),
@@ -56,6 +57,9 @@ def add_backend_options(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="openai: the server, e.g. http://localhost:8000/v1 (default: OPENAI_BASE_URL, or OpenAI's own); "
         "the key comes from OPENAI_API_KEY",
+    )
+    group.add_argument(
+        "--timeout", type=whole_number(1), metavar="SECONDS", help="openai: of one request (default: 120)"
     )
     group.add_argument(
         "--max-side",
@@ -101,19 +105,27 @@ def make_backends(
     """
     _check_options(args)
     named = args.model or [DEFAULT_MODEL[args.backend]]
-    make: Callable[[str], Sequence[Backend]] = {
-        "clip": lambda name: [_clip(name, args, schema, terminal)],
-        "openai": lambda name: [_openai(name, args, schema)],
-        "transformers": lambda name: [_transformers(name, args, schema)],
-        "replay": lambda name: _replay(name, schema, manifest),
-        "simulated": lambda name: [_simulated(name, args, schema, manifest)],
-    }[args.backend]
-    backends = [backend for name in named for backend in make(name)]
+    backends = [one for name in named for one in _made(name, args, schema, manifest, terminal)]
     names = [backend.model for backend in backends]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"option --model: {', '.join(twice)} is named twice", allowed="each model once")
     return backends
+
+
+def _made(
+    name: str, args: argparse.Namespace, schema: "Schema", manifest: "Manifest", terminal: Terminal
+) -> "Sequence[Backend]":
+    """Return the backends of one model."""
+    if args.backend == "replay":
+        return _replay(name, schema, manifest)
+    if args.backend == "openai":
+        return [_openai(name, args, schema)]
+    if args.backend == "transformers":
+        return [_transformers(name, args, schema)]
+    if args.backend == "simulated":
+        return [_simulated(name, args, schema, manifest)]
+    return [_clip(name, args, schema, terminal)]
 
 
 def _check_options(args: argparse.Namespace) -> None:
@@ -201,9 +213,10 @@ def image_encoder(loaded: "LoadedReader") -> "Callable[[Sequence[Row], str], NDA
 
 
 def _openai(name: str, args: argparse.Namespace, schema: "Schema") -> "Backend":
-    from nextreid.captions.backends.openai_server import OpenAIBackend
+    from nextreid.captions.backends.openai_server import TIMEOUT, OpenAIBackend
 
-    return OpenAIBackend(schema, name, base_url=args.base_url, max_side=args.max_side)
+    timeout = args.timeout or TIMEOUT
+    return OpenAIBackend(schema, name, base_url=args.base_url, max_side=args.max_side, timeout=timeout)
 
 
 def _transformers(name: str, args: argparse.Namespace, schema: "Schema") -> "Backend":

@@ -33,7 +33,7 @@ FIGURES = {
         "words": {"RGB": 162634, "NIR": 172496, "TIR": 172219},
         "total_words": 507349,
         "mean_length": 35.4736,
-        "published": {"RGB": 40.36, "NIR": 50.99, "TIR": 43.53, "overall": 44.9621},
+        "published": {"RGB": 40.36, "NIR": 50.99, "TIR": 43.53, "overall": 44.96},
         "counts": {"RGB": 1932, "NIR": 2441, "TIR": 2084},
         "strict": {"RGB": 44.16, "NIR": 54.36, "TIR": 46.40, "overall": 48.30},
     },

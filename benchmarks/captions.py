@@ -2,10 +2,10 @@
 
     python benchmarks/captions.py [--worlds DIR] [--sets DIR] [--noise 1 0.5 2] [--seed 0]
 
-Renders one world of persons and one of vehicles (seed 7201: neither a pretraining world, nor the quickstart's,
-nor one that another benchmark scores or fits to; 60 identities, 4 cameras, 2 sightings by each, half of the
-identities in each split). Simulated models (captions/backends/noise.yaml) describe the test split, at plain,
-half and double noise; `caption merge` makes captions of their answers in five ways:
+Renders one world of persons and one of vehicles (seed 7201: neither a pretraining world, nor the
+quickstart's, nor one that another benchmark scores or fits to; 60 identities, 4 cameras, 2 sightings by each,
+half of the identities in each split). Simulated models (captions/backends/noise.yaml) describe the test
+split, at plain, half and double noise; `caption merge` makes captions of their answers in five ways:
 
     no confidence          each image by itself, every value claimed, "unknown" for the rest
     confidence             each image by itself, unsure values left out
@@ -14,11 +14,11 @@ half and double noise; `caption merge` makes captions of their answers in five w
     two models             the same with a second model's answers, calibrated together
 
 The `clip` backend describes the same images with the weights of the package, without network or language
-model: alone, merged, and merged after calibration. All is measured by `caption audit --truth` under the strict
-rule: shares of captions that say they do not know; accuracy and balanced accuracy of what is stated; share of
-what any image of the observation shows that is stated; accuracy with what is missing counted as wrong; and,
-beside the first row, slots stated by both, and slots that are new. --worlds and --sets keep what is made.
-Written to benchmarks/results/captions.json.
+model: alone, merged, and merged after calibration. All is measured by `caption audit --truth` under the
+strict rule: shares of captions that say they do not know; accuracy and balanced accuracy of what is stated;
+share of what any image of the observation shows that is stated; accuracy with what is missing counted as
+wrong; and, beside the first row, slots stated by both, and slots that are new. --worlds and --sets keep what
+is made. Written to benchmarks/results/captions.json.
 """
 
 import argparse

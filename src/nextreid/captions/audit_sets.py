@@ -225,7 +225,8 @@ def recognised_schema(texts: Mapping[tuple[str, str], Sequence[tuple[str, str]]]
     best, most = None, LEAST_READ
     for name in BUILTIN:
         schema = load_schema(name)
-        found = [Recovery(schema).read(text) for text in tasted]
+        recovery = Recovery(schema)
+        found = [recovery.read(text) for text in tasted]
         read = sum(part.covered for part in found) / max(1, sum(part.words for part in found))
         if read > most:
             best, most = schema, read

@@ -3,13 +3,19 @@
 import csv
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 from PIL import Image
 
 from nextreid.attributes.schema import Schema
+from nextreid.captions.answers import Question
+from nextreid.captions.backends.simulated import SimulatedBackend
 from nextreid.captions.prompting import askable
+from nextreid.captions.truth import COLUMNS, TRUTH, read_truth
 from nextreid.data.manifest import Manifest, load_manifest
 from nextreid.seeding import numpy_generator
 
@@ -45,6 +51,35 @@ def drawn_answer(schema: Schema, observation: str, modality: str) -> dict[str, d
             "confidence": round(float(rng.uniform(0.3, 1.0)), 2),
         }
     return answer
+
+
+def drawn_truth(manifest: Manifest, schema: Schema) -> Path:
+    """Write a truth: a value of each attribute, seen in most of the images that can show it."""
+    entries: list[tuple[str, str, str, str, bool]] = []
+    for row in manifest.rows:
+        rng = numpy_generator(2, row.observation)
+        for attribute in schema.attributes:
+            value = attribute.values[rng.integers(len(attribute.values))]
+            for modality in row.paths:
+                seen = schema.observable(attribute.name, modality) and rng.random() < 0.9
+                entries.append((row.observation, modality, attribute.name, value, bool(seen)))
+    columns = dict(zip(COLUMNS, zip(*entries, strict=True), strict=True))
+    pyarrow.parquet.write_table(pyarrow.table(columns), manifest.root / TRUTH)
+    return manifest.root / TRUTH
+
+
+def simulated_answers(manifest: Manifest, schema: Schema, path: Path, models: Sequence[str]) -> Path:
+    """Write what the test server replies to each image: the answers of simulated models, by their names."""
+    truth = read_truth(manifest, schema)
+    answers: dict[str, dict[str, str]] = {}
+    for model in models:
+        backend = SimulatedBackend(schema, truth, model=model)
+        for row in manifest.rows:
+            for modality, image in row.paths.items():
+                (reply,) = backend.ask([Question(row, modality)])
+                answers.setdefault(hashlib.sha256(image.read_bytes()).hexdigest(), {})[model] = reply.raw
+    path.write_text(json.dumps(answers))
+    return path
 
 
 def answers_file(manifest: Manifest, schema: Schema, path: Path) -> Path:

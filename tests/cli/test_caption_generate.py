@@ -14,9 +14,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "captions"))
 
 from openai_test_server import HOSTILE, LASTING, TRANSIENT, Server
-from small_data import answers_file, small_data
+from small_data import answers_file, drawn_truth, simulated_answers, small_data
 
 from nextreid.attributes.schema import load_schema
+from nextreid.captions.backends import openai_server
 from nextreid.captions.caption_set import read_caption_set
 from nextreid.captions.log import read_log
 from nextreid.captions.table import read_table
@@ -35,6 +36,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 @pytest.fixture(scope="module")
 def answers(data: Manifest, tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(answers_file(data, SCHEMA, tmp_path_factory.mktemp("answers") / "answers.json"))
+
+
+@pytest.fixture(scope="module")
+def simulated(data: Manifest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    drawn_truth(data, SCHEMA)
+    path = tmp_path_factory.mktemp("simulated") / "answers.json"
+    return str(simulated_answers(data, SCHEMA, path, ("default", "other")))
 
 
 @pytest.fixture(autouse=True)
@@ -63,22 +71,14 @@ def table_bytes(out: Path) -> tuple[bytes, dict[str, bytes]]:
 
 
 def test_the_run_ends_every_image_has_a_record_and_no_fault_is_silent(
-    data: Manifest, answers: str, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+    data: Manifest, simulated: str, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nextreid.captions.backends import openai_server
-
     monkeypatch.setattr(openai_server, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(openai_server, "TIMEOUT", 3.0)
-    monkeypatch.setattr(
-        openai_server.OpenAIBackend.__init__,
-        "__kwdefaults__",
-        {**openai_server.OpenAIBackend.__init__.__kwdefaults__, "timeout": 3.0},
-    )
     kinds = (*LASTING, *TRANSIENT)
     shares = {kind: 0.9 / len(kinds) for kind in kinds}
     out = tmp_path / "C"
-    with Server(answers=answers, faults=shares, retry_after=0.1) as server:
-        code, result = generate(data, out, server, capsys=capsys)
+    with Server(answers=simulated, faults=shares, retry_after=0.1) as server:
+        code, result = generate(data, out, server, "--timeout", "3", "--model", "default", capsys=capsys)
         counts = server.counts()
     met = {
         row.observation + name: counts["kinds"][digest(path)]
@@ -294,3 +294,38 @@ def test_replaying_gives_the_same_captions(data: Manifest, answers: str, tmp_pat
     }
     kept = {(s.observation, s.modality, s.attribute): s.value for s in again.slots}
     assert sum(kept.get(key) == value for key, value in sure.items()) > 0.95 * len(sure)
+
+
+def test_a_server_of_simulated_models_gives_what_the_models_give(
+    data: Manifest, simulated: str, tmp_path: Path, capsys
+) -> None:
+    models = ("--model", "default", "other")
+    with Server(answers=simulated, reject=["logprobs"]) as server:
+        generate(data, tmp_path / "server", server, *models, capsys=capsys)
+    code, _ = generate(data, tmp_path / "direct", None, "--backend", "simulated", *models, capsys=capsys)
+    assert code == 0
+
+    def slots(folder: Path) -> list[tuple]:
+        return [
+            (s.observation, s.modality, s.attribute, s.value, s.confidence, s.source_modality, s.sentence)
+            for s in read_table(folder / "captions.parquet").slots
+        ]
+
+    assert slots(tmp_path / "server") == slots(tmp_path / "direct")
+
+
+def test_published_captions_are_answers_too(data: Manifest, answers: str, tmp_path: Path, capsys) -> None:
+    with Server(answers=answers) as server:
+        generate(data, tmp_path / "C", server, "--split", "test", capsys=capsys)
+    replay = ("--backend", "replay", "--model", str(tmp_path / "C" / "text"), "--split", "test")
+    code, found = generate(data, tmp_path / "again", None, *replay, capsys=capsys)
+    assert (code, found["asked"]["failed"]) == (0, 0)
+    told, again = (read_table(folder / "captions.parquet") for folder in (tmp_path / "C", tmp_path / "again"))
+    claimed = {(slot.observation, slot.modality, slot.attribute): slot.value for slot in told.slots}
+    kept = {(slot.observation, slot.modality, slot.attribute): slot.value for slot in again.slots}
+    same = sum(kept.get(key) == value for key, value in claimed.items())
+    assert same > 0.9 * len(claimed), "but for ties, which choose none"
+    assert {slot.source_model for slot in again.slots} == {("replay:C/text",)}
+    code, found = generate(data, tmp_path / "train", None, *replay[:-1], "train", capsys=capsys)
+    assert code == 1
+    assert found["asked"]["last_error"] == "no such answer was recorded"

@@ -72,15 +72,19 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     write_run(args.out, schema, run)
     with AnswerLog(args.out / ANSWERS) as log, _stopped_by_signal():
         budget = _budget(args, schema, rows, modalities, prices)
-        done = ask_all(
-            rows,
-            modalities,
-            backends,
-            log,
-            concurrency=args.concurrency,
-            budget=budget,
-            progress=terminal.progress,
-        )
+        try:
+            done = ask_all(
+                rows,
+                modalities,
+                backends,
+                log,
+                concurrency=args.concurrency,
+                budget=budget,
+                progress=terminal.progress,
+            )
+        except KeyboardInterrupt:
+            terminal.warn(f"Every reply is kept in {log.path}: the same command goes on.")
+            raise
     found = write_answered(args.out, manifest, schema, run)
     return _say(args, done, found, opened.summary(), terminal)
 

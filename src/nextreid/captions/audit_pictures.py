@@ -134,7 +134,7 @@ def _panels(audits: Sequence[SetAudit], draw: Callable[[SetAudit, Axes], None], 
         axes = figure.add_subplot(1, len(audits), at)
         draw(audit, axes)
         axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1)
+        axes.set_ylim(0, 1.02)  # the best points stay whole
         axes.set_title(_name(audit), fontsize=8)
         axes.tick_params(labelsize=7)
         axes.grid(visible=True, alpha=0.3)

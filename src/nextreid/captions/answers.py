@@ -90,8 +90,8 @@ class Fault:
     Attributes:
         attribute: which attribute it is about; "" for the whole reply.
         reason: `malformed`, `prose around json`, `empty`, `refused`, `failed`, `too long`, `missing`,
-            `unknown attribute`, `value not allowed`, `not observable`, `bad confidence`, `control characters`,
-            `hidden` (the model itself says that it cannot tell).
+            `unknown attribute`, `value not allowed`, `not observable`, `bad confidence`,
+            `control characters`, `hidden` (the model itself says that it cannot tell).
         given: what stood there, cut to 80 characters, escaped.
         used: whether a repaired value was taken all the same.
     """

@@ -30,7 +30,9 @@ def read_answers(
     reader = ReplyReader(schema)
     records = latest(read_log(path), fingerprints)
     return tuple(
-        reader.read(record.reply, observation=record.observation, modality=record.modality, model=record.model)
+        reader.read(
+            record.reply, observation=record.observation, modality=record.modality, model=record.model
+        )
         for _, record in sorted(records.items(), key=lambda entry: (*entry[0][1:], entry[0][0]))
     )
 

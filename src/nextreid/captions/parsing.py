@@ -7,14 +7,14 @@ reaches a caption. What was not used, or was used only after a repair, is listed
 import math
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from nextreid.attributes.schema import Attribute, Schema
 from nextreid.captions.answers import Answer, Claim, Fault, Outcome, Reply
 from nextreid.captions.lenient_json import find_json
 from nextreid.captions.log import LONGEST
-from nextreid.captions.prompting import HIDDEN
+from nextreid.captions.prompting import HIDDEN, askable
 
 UNSTATED = 0.5
 """Confidence of a claim that states none that can be read (ours: it says nothing either way)."""
@@ -67,6 +67,7 @@ class ReplyReader:
         self._names = {_plain(a.name): a for a in schema.attributes}
         self._groups = {_plain(group.name) for group in schema.groups} - set(self._names)
         self._values = {a.name: {_plain(value): value for value in a.values} for a in schema.attributes}
+        self._asked: dict[str, frozenset[str]] = {}
 
     def read(self, reply: Reply, *, observation: str, modality: str, model: str) -> Answer:
         """Return what a reply claims.
@@ -109,7 +110,10 @@ class ReplyReader:
         if found.prose:
             faults.append(Fault("", "prose around json", shown(text), used=True))
         faults += [Fault(name, "malformed", "stands twice", used=True) for name in self._known(found.twice)]
-        self._claims(claims, faults, self._entries(found.value), reply.token_confidence, modality)
+        if modality not in self._asked:
+            self._asked[modality] = frozenset(a.name for a in askable(self.schema, modality))
+        asked = self._asked[modality]
+        self._claims(claims, faults, self._entries(found.value), reply.token_confidence, asked)
         return "answered"
 
     def _known(self, keys: tuple[str, ...]) -> list[str]:
@@ -148,7 +152,7 @@ class ReplyReader:
         faults: list[Fault],
         entries: dict[str, Any],
         tokens: Mapping[str, float],
-        modality: str,
+        asked: Collection[str],
     ) -> None:
         strangers = 0
         seen: set[str] = set()
@@ -166,7 +170,7 @@ class ReplyReader:
                 continue
             seen.add(attribute.name)
             stated = entry.get("value") if isinstance(entry, dict) else entry
-            if not self.schema.observable(attribute.name, modality):
+            if attribute.name not in asked:
                 if not _is_hidden(stated):
                     faults.append(Fault(attribute.name, "not observable", shown(stated)))
                 continue
@@ -181,7 +185,7 @@ class ReplyReader:
         if strangers > MOST_STRANGERS:
             faults.append(Fault("", "unknown attribute", f"and {strangers - MOST_STRANGERS} more"))
         for attribute in self.schema.attributes:
-            if attribute.name not in seen and self.schema.observable(attribute.name, modality):
+            if attribute.name in asked and attribute.name not in seen:
                 faults.append(Fault(attribute.name, "missing"))
 
     def _value(self, attribute: Attribute, stated: Any, faults: list[Fault]) -> str | None:

@@ -101,6 +101,8 @@ def test_the_run_ends_every_image_has_a_record_and_no_fault_is_silent(
         elif kind != "list":
             assert key not in told
     held = read_caption_set(out)
+    contradicted = (out / "contradictions.jsonl").read_text().splitlines()
+    assert len(contradicted) == result["contradictions"] > 0
     assert {(slot.observation, slot.modality) for slot in held.table.slots} <= set(records)
     text = "".join(path.read_text() for path in (out / "text").iterdir()) + (out / "faults.jsonl").read_text()
     everything = text + (out / "run.yaml").read_text()

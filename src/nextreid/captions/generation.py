@@ -12,7 +12,6 @@ from nextreid.captions.answers import Answer, Backend
 from nextreid.captions.caption_set import ANSWERS, RUN, read_run, write_caption_set
 from nextreid.captions.collecting import fault_counts, read_answers
 from nextreid.captions.contradictions import write_contradictions
-from nextreid.captions.contradictions import write_contradictions
 from nextreid.captions.fusion import Merged, merge_answers
 from nextreid.data.rows import Manifest
 from nextreid.errors import InputError
@@ -104,7 +103,6 @@ def write_answered(folder: Path, manifest: Manifest, schema: Schema, run: Mappin
     merged = merge_answers(answers, schema, rows)
     faults = fault_counts(answers)
     _write_faults(folder / FAULTS, answers)
-    write_contradictions(folder, merged)
     write_contradictions(folder, merged)
     write_caption_set(
         folder,

@@ -10,7 +10,7 @@ import numpy as np
 
 from nextreid.attributes.grammar import Grammar
 from nextreid.attributes.schema import Schema, load_schema
-from nextreid.captions.store import CaptionStore, find_captions, read_published
+from nextreid.captions.sentences import Captions, captions_of
 from nextreid.config import Config
 from nextreid.data.augment import Augmentation
 from nextreid.data.batch import Prompts
@@ -32,28 +32,6 @@ from nextreid.observation import Observation, Sentence
 from nextreid.training.carving import carve_validation
 from nextreid.training.optim import OptimSettings, settings_for
 
-WORLD_FILE = "world.json"
-"""Beside a synthetic world's captions: they were written from its truth."""
-
-
-@dataclass(frozen=True)
-class Captions:
-    """Captions of a data set, joined to its observations.
-
-    Attributes:
-        store: the sentences, or None.
-        source: what results say: "none", or the folder.
-        from_truth: they were written from a synthetic world's truth, so they describe the answer.
-    """
-
-    store: CaptionStore | None
-    source: str
-    from_truth: bool
-
-    def sentences(self, observation: str) -> tuple[Sentence, ...]:
-        """Return an observation's sentences; none where there is no caption."""
-        return () if self.store is None else tuple(self.store.sentences(observation))
-
 
 @dataclass(frozen=True)
 class PromptChoice:
@@ -63,20 +41,28 @@ class PromptChoice:
         groups: the experts' groups.
         sampling: draw one sentence a group; False: hear all of them, as in evaluation.
         dropout: chance, per group, of the generic prompt.
+        threshold: least confidence of a sentence that is heard.
     """
 
     groups: tuple[str, ...]
     sampling: bool
     dropout: float
+    threshold: float = 0.0
 
     def __call__(
         self, sentences: Sequence[Sentence], present: frozenset[str], rng: np.random.Generator | None
     ) -> Prompts:
         """Choose for one observation; `rng` is None in evaluation."""
+        heard = select_prompts(
+            sentences,
+            groups=self.groups,
+            present=present,
+            threshold=self.threshold,
+            rng=rng if self.sampling else None,
+            dropout=self.dropout,
+        )
         if rng is None or self.sampling:
-            dropout = self.dropout if rng is not None else 0.0
-            return select_prompts(sentences, groups=self.groups, present=present, rng=rng, dropout=dropout)
-        heard = select_prompts(sentences, groups=self.groups, present=present)
+            return heard
         return tuple(() if rng.random() < self.dropout else part for part in heard)
 
 
@@ -108,31 +94,6 @@ class TrainingJob:
     def save(self, folder: Path) -> None:
         """Write the model folder."""
         save_model(self.pretrained, folder)
-
-
-def captions_of(manifest: Manifest, choice: str, schema: Schema, *, truth: bool) -> Captions:
-    """Find and read the captions of a data set.
-
-    Args:
-        manifest: the data set.
-        choice: auto (published files beside the data) | none | a folder.
-        schema: whose groups the sentences are cut into.
-        truth: whether `auto` takes captions that a synthetic world wrote from its truth.
-
-    Raises:
-        InputError: a folder without caption files, or a damaged file.
-    """
-    if choice == "none":
-        return Captions(None, "none", from_truth=False)
-    folder = find_captions(manifest) if choice == "auto" else Path(choice)
-    if folder is None:
-        return Captions(None, "none (no caption files beside the data)", from_truth=False)
-    if not folder.is_dir():
-        raise InputError(f"There is no captions folder {folder}", allowed="auto, none, or a folder")
-    from_truth = (folder.parent / WORLD_FILE).is_file()
-    if choice == "auto" and from_truth and not truth:
-        return Captions(None, "none (those beside the data describe the answer)", from_truth=False)
-    return Captions(read_published(folder, manifest, schema), str(folder), from_truth)
 
 
 def schema_of(choice: str, rows: Sequence[Row]) -> Schema:
@@ -221,6 +182,7 @@ def untrained_model(
         mmfa_residual=config.model.mmfa_residual,
         mmfa_keys=config.model.mmfa_keys,
         text_dense=config.model.text_dense,
+        caption_threshold=config.model.caption_threshold,
         text_loss=config.loss.text > 0,
     )
     notes = {
@@ -283,7 +245,9 @@ def _training_set(
     groups = tuple(group.name for group in Schema.from_dict(architecture.schema).identity_groups)
     heard: PromptRule = no_prompts
     if architecture.name == "next":
-        heard = PromptChoice(groups, config.model.caption_sampling, config.dropout.caption)
+        heard = PromptChoice(
+            groups, config.model.caption_sampling, config.dropout.caption, architecture.caption_threshold
+        )
     images = ResizedImages(
         [row.to_observation(captions.sentences(row.observation)) for row in rows],
         transform=ImageTransform(size=architecture.size, mean=architecture.mean, std=architecture.std),

@@ -31,7 +31,9 @@ class DataConfig:
     layout: str | None = option(None, "benchmark layout, where it is not recognised", "given")
     modalities: tuple[str, ...] = option((), "modalities to train on; empty: all of the data", "ours")
     size: tuple[Count, Count] = option((256, 128), "height x width", "DeMo, IDEA: persons 256x128")
-    captions: str = option("auto", "auto (files beside the data) | none | a folder of captions", "ours")
+    captions: str = option(
+        "auto", "auto (files beside the data) | none | a set in the data's captions/ | a folder", "ours"
+    )
     mean: tuple[float, float, float] = option(
         (0.5, 0.5, 0.5), "subtracted, per channel", "DeMo, also for CLIP"
     )
@@ -50,6 +52,7 @@ class ModelConfig:
     tmse: bool = option(True, "text-modulated semantic-sampling experts", "paper")
     tmse_text: bool = option(True, "let the text modulate their routing", "paper")
     caption_sampling: bool = option(True, "draw each expert's sentence at random in training", "paper")
+    caption_threshold: Share = option(0.0, "least confidence of a sentence that an expert hears", "ours")
     csse: bool = option(True, "context-shared structure-aware experts", "paper")
     mmfa: bool = option(True, "aggregate experts by cross-attention", "paper")
     rho: Annotated[float, Field(gt=0, le=1)] = option(0.5, "share of patches a semantic expert keeps", "ours")
@@ -154,6 +157,7 @@ _WITHOUT_EFFECT: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("model.name", "next", ("model.tmse", "model.csse", "model.mmfa", "model.rho")),
     ("model.name", "next", ("model.tmse_text", "model.structure_experts", "model.mmfa_residual")),
     ("model.name", "next", ("model.mmfa_keys", "model.text_dense", "model.caption_sampling")),
+    ("model.name", "next", ("model.caption_threshold",)),
     ("model.name", "next", ("loss.mutual_information", "loss.agreement", "loss.text", "dropout.caption")),
     ("model.tmse", "True", ("model.rho", "model.tmse_text", "model.text_dense")),
     ("model.csse", "True", ("model.structure_experts", "loss.mutual_information", "loss.agreement")),

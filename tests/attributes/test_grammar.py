@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -267,3 +268,12 @@ def test_every_value_has_prompts_of_its_own(kind: str) -> None:
         flat = [text for ensemble in prompts for text in ensemble]
         assert all(prompts)
         assert len(set(flat)) == len(flat), attribute.name
+
+
+def test_a_sentence_that_says_unknown_is_one_of_its_group() -> None:
+    """No cue is needed: the whole sentence is the grammar's own, though a part of it would be one as well."""
+    grammar = Grammar(replace(load_schema("person"), reading=()))
+    values = {"upper": "jacket"}
+    (said,) = grammar.realise(values, unknown=("upper_colour", "lower_colour"))
+    assert said.text == "The person is wearing an unknown jacket with unknown legwear."
+    assert grammar.read(said.text) == (said,)

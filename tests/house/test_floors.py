@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "nextreid"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "modality", "observation", "seeding", "progress", "version"),
+    ("errors", "modality", "observation", "seeding", "progress", "atomic", "version"),
     ("attributes",),
     ("data", "synthetic"),
     ("captions",),
@@ -29,12 +29,13 @@ TOP_ONLY = {"config", "configfile", "build", "cli"}
 """A whole configuration is seen here and nowhere below."""
 
 ONE_ROOM = {
-    "transformers": {"model"},
+    "transformers": {"model", "captions"},
     "tokenizers": {"model"},
     "lightning": {"training", "pretraining"},
     "kornia": {"data"},
     "embreex": {"synthetic"},
-    "matplotlib": {"evaluation", "synthetic"},  # curves; palettes of thermal images
+    "matplotlib": {"evaluation", "synthetic", "captions"},  # curves; palettes of thermal images; audits
+    "openai": {"captions"},
     "rich": {"cli"},
     "pydantic": {"attributes", "config", "configfile"},
 }

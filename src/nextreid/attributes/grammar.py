@@ -1,13 +1,13 @@
 """From attributes to sentences, and from captions back to sentences of attribute groups."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from nextreid.attributes.schema import Schema
-from nextreid.attributes.template import Nodes, Words, pattern, render
+from nextreid.attributes.template import SENTENCE_END, Nodes, Words, pattern, render
 from nextreid.errors import InputError
 
 UNPLACED = ""
@@ -41,23 +41,29 @@ class Grammar:
         self._variants: dict[str, tuple[Nodes, ...]] = {g.name: g.parsed() for g in schema.groups}
         subjects = schema.subject.all
         self._own = [
-            (name, re.compile(rf"{pattern(nodes, self._words, subjects)}\s*\.?(?=\s|$)", re.IGNORECASE))
+            (name, re.compile(pattern(nodes, self._words, subjects) + SENTENCE_END, re.IGNORECASE))
             for name, variants in self._variants.items()
             for nodes in variants
         ]
         self._cues = [(cue.group, re.compile(cue.cue, re.IGNORECASE)) for cue in schema.reading]
 
     def realise(
-        self, values: Mapping[str, str], *, rng: np.random.Generator | None = None
+        self,
+        values: Mapping[str, str],
+        *,
+        rng: np.random.Generator | None = None,
+        unknown: Collection[str] = (),
     ) -> tuple[GroupSentence, ...]:
         """Write one sentence for each group of which anything is known.
 
         Args:
             values: attribute -> value, for the known attributes only.
             rng: chooses among the sentence variants; None takes the first.
+            unknown: attributes that are written as "unknown", as captions are published that were made
+                without confidence; a reliable caption leaves out what is not known.
 
         Returns:
-            Sentences in group order; what is not known is not mentioned.
+            Sentences in group order; what is neither known nor named as unknown is not mentioned.
 
         Raises:
             InputError: an attribute or value that the schema does not have.
@@ -65,10 +71,17 @@ class Grammar:
         self._check(values)
         sentences: list[GroupSentence] = []
         for group in self.schema.groups:
-            known = {a.name: values[a.name] for a in group.attributes if a.name in values}
+            known = {
+                a.name: values.get(a.name, "unknown")
+                for a in group.attributes
+                if a.name in values or a.name in unknown
+            }
             if not known:
                 continue
             complete = self._complete(group.name, known, values, first=not sentences)
+            if not complete:  # a template that spells out each value has no place for "unknown"
+                told = (f"{name.replace('_', ' ')} {value}" for name, value in known.items())
+                complete = [", ".join(told)]
             chosen = complete[0] if rng is None else complete[int(rng.integers(len(complete)))]
             sentences.append(GroupSentence(group.name, _finished(chosen)))
         return tuple(sentences)
@@ -158,7 +171,7 @@ class Grammar:
         best = (UNPLACED, at)
         for name, expression in self._own:
             match = expression.match(text, at)
-            if match and match.end() > best[1] and (match.end() == len(text) or text[match.end() - 1] == "."):
+            if match and match.end() > best[1]:
                 best = (name, match.end())
         return best
 

@@ -30,12 +30,15 @@ class Attribute:
         values: the allowed values.
         observable: modality -> 0..1, how well it can be seen there; left out or 0: not at all.
         words: how its values are written in sentences.
+        per_image: it belongs to one picture (sharpness), not to the object or the moment: what another
+            modality shows says nothing about it.
     """
 
     name: str
     values: tuple[str, ...]
     observable: Mapping[str, float]
     words: Words
+    per_image: bool = False
 
 
 @dataclass(frozen=True)
@@ -254,6 +257,7 @@ def _group_to_dict(group: Group) -> dict[str, Any]:
                 "bare": sorted(attribute.words.bare),
                 "forms": {form: dict(table) for form, table in attribute.words.forms.items()},
                 "observable": dict(attribute.observable),
+                "per_image": attribute.per_image,
             }
             for attribute in group.attributes
         ],
@@ -274,6 +278,7 @@ def _build(file: SchemaFile, source: str) -> Schema:
                     tuple(attribute.values),
                     dict(attribute.observable),
                     Words(tuple(attribute.values), dict(attribute.forms), frozenset(attribute.bare)),
+                    attribute.per_image,
                 )
                 for attribute in group.attributes
             ),

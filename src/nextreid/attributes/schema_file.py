@@ -28,6 +28,7 @@ class AttributeFile(_Strict):
     bare: list[Words] = []
     forms: dict[Name, dict[Words, Words]] = {}
     observable: dict[Name, Share]
+    per_image: bool = False
 
     @model_validator(mode="after")
     def _known_values(self) -> "AttributeFile":

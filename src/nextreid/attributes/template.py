@@ -18,6 +18,12 @@ from dataclasses import dataclass, field
 
 from nextreid.errors import InputError
 
+UNKNOWN = "unknown"
+"""Written for a value that is not known, in captions made without confidence."""
+
+SENTENCE_END = r"\s*(?:\.?(?<=\.)(?=\s|\Z)|\Z)"
+"""Behind the expression of a template: a full stop, of its own or added, or the end of the text."""
+
 
 @dataclass(frozen=True)
 class Words:
@@ -252,24 +258,44 @@ def article(phrase: str) -> str:
     return "an" if low[:1] in tuple("aeiou") else "a"
 
 
-def pattern(nodes: Nodes, words: Mapping[str, Words], subjects: tuple[str, ...]) -> str:
-    """Return a regular expression for everything the template can say (to read own captions)."""
+def pattern(
+    nodes: Nodes,
+    words: Mapping[str, Words],
+    subjects: tuple[str, ...],
+    captured: list[Slot | Guard | Subject] | None = None,
+) -> str:
+    """Return a regular expression for everything the template can say (to read own captions).
+
+    Args:
+        nodes: the parsed template.
+        words: attribute -> how its values are written; "unknown" may stand in for any of them.
+        subjects: everything that `{subject}` can become.
+        captured: if given, slots, guards and subjects are groups of the expression, and are appended here
+            in the order of the groups; a guard's group is empty.
+    """
     parts = []
     for node in nodes:
+        if isinstance(node, Slot | Guard | Subject) and captured is not None:
+            captured.append(node)
+        opening = "(?:" if captured is None else "("
         if isinstance(node, Text):
             parts.append(re.sub(r"(?:\\ )+|\s+", r"\\s*", re.escape(node.text)))
         elif isinstance(node, Subject):
-            parts.append(_any_of(subjects))
+            parts.append(f"{opening}{_any_of(subjects)})")
         elif isinstance(node, Slot):
             entry = words[node.attribute]
-            parts.append(_any_of(tuple(entry.write(value, node.form) for value in entry.values)))
+            texts = tuple(entry.write(value, node.form) for value in (*entry.values, UNKNOWN))
+            parts.append(f"{opening}{_any_of(texts)})")
+        elif isinstance(node, Guard):
+            parts.append(f"{opening})")
         elif isinstance(node, Phrase):
-            parts.append(r"(?:an?\s+)?" + pattern(node.body, words, subjects))
+            parts.append(r"(?:an?\s+)?" + pattern(node.body, words, subjects, captured))
         elif isinstance(node, Choice):
-            parts.append("(?:" + "|".join(pattern(option, words, subjects) for option in node.options) + ")")
+            options = (pattern(option, words, subjects, captured) for option in node.options)
+            parts.append("(?:" + "|".join(options) + ")")
     return "".join(parts)
 
 
 def _any_of(texts: tuple[str, ...]) -> str:
     longest_first = sorted(set(texts), key=lambda text: (-len(text), text))
-    return "(?:" + "|".join(re.escape(text) for text in longest_first) + ")"
+    return "|".join(re.escape(text) for text in longest_first)

@@ -12,7 +12,7 @@ from nextreid.cli.writing import check_out
 from nextreid.errors import InputError
 
 if TYPE_CHECKING:
-    from nextreid.build import Captions
+    from nextreid.captions.sentences import Captions
     from nextreid.data.manifest import Manifest, Row
     from nextreid.embedding.embedder import NextReID
     from nextreid.embedding.embeddings import Embeddings
@@ -28,9 +28,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layout", help="benchmark layout, where it is not recognised")
     parser.add_argument(
         "--captions",
-        metavar="auto|none|DIR",
+        metavar="auto|none|NAME|DIR",
         default="auto",
-        help="auto: published files beside the data, but none from a synthetic world's truth (default: auto)",
+        help="auto: published files beside the data, but none from a synthetic world's truth; NAME: a set "
+        "in the data's captions/ (default: auto)",
     )
     parser.add_argument(
         "--batch-size", type=whole_number(1), default=64, help="observations at a time (default: 64)"
@@ -70,7 +71,7 @@ class Loaded:
 def load(args: argparse.Namespace, opened: Opened) -> Loaded:
     """Load the model and captions that `--model` and `--captions` name."""
     from nextreid.attributes.schema import Schema
-    from nextreid.build import captions_of
+    from nextreid.captions.sentences import captions_of
     from nextreid.embedding.embedder import NextReID
 
     reader = NextReID.from_pretrained(args.model, device=args.device)

@@ -19,7 +19,24 @@ from nextreid.cli.verb import Verb, add_common_options
 from nextreid.errors import InputError, NextReidError
 from nextreid.version import __version__
 
-VERB_FILES = ("data", "synth", "pretrain", "train", "embed", "evaluate", "model", "quickstart")
+VERB_FILES = (
+    "data",
+    "synth",
+    "caption_generate",
+    "caption_merge",
+    "caption_calibrate",
+    "caption_audit",
+    "caption_rewrite",
+    "caption_exchange",
+    "caption_show",
+    "caption_schema",
+    "pretrain",
+    "train",
+    "embed",
+    "evaluate",
+    "model",
+    "quickstart",
+)
 """The files of this folder that hold verbs, in the order of `nextreid --help`."""
 
 INTERRUPTED, FAULT = 130, 70
@@ -105,6 +122,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 GROUPS = {
     "data": "check, import and list data sets",
+    "caption": "make, merge, check and compare captions",
     "model": "measure what a model knows without training",
 }
 

@@ -45,9 +45,10 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--captions",
-        metavar="auto|none|DIR",
+        metavar="auto|none|NAME|DIR",
         default="auto",
-        help="sentences for data without truth: published files beside the data (auto), none, or a folder",
+        help="sentences for data without truth: published files beside the data (auto), none, a caption set "
+        "of the data by its name, or a folder",
     )
     parser.add_argument(
         "--least",
@@ -150,7 +151,7 @@ def _schema(choice: str, manifest: "Manifest") -> "Schema":
 
 
 def _data(args: argparse.Namespace, manifest: "Manifest", schema: "Schema") -> "ProbeData":
-    from nextreid.build import captions_of
+    from nextreid.captions.sentences import captions_of
     from nextreid.evaluation.probe_data import ProbeData
     from nextreid.evaluation.probe_truth import read_truth
 
@@ -161,9 +162,9 @@ def _data(args: argparse.Namespace, manifest: "Manifest", schema: "Schema") -> "
     truth = read_truth(manifest, schema)
     captions: dict[tuple[str, str], str] = {}
     if truth is None:
-        store = captions_of(manifest, args.captions, schema, truth=True)  # they are the questions here
+        words = captions_of(manifest, args.captions, schema, truth=True)  # they are the questions here
         for row in rows:
-            said = store.sentences(row.observation)
+            said = words.sentences(row.observation)
             for name in row.paths:
                 text = " ".join(sentence.text for sentence in said if sentence.evidence == {name})
                 captions |= {(row.observation, name): text} if text else {}

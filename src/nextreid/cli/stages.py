@@ -77,7 +77,8 @@ def score_everything(
     Writes OUT/embeddings.npz. Every row uses generic prompts but the one labelled otherwise.
     """
     from nextreid.attributes.schema import Schema
-    from nextreid.build import captions_of, untrained_model
+    from nextreid.build import untrained_model
+    from nextreid.captions.sentences import captions_of
     from nextreid.embedding.embedder import NextReID, each_subset
     from nextreid.evaluation.controls import caption_words, colour_histogram
     from nextreid.evaluation.evaluate import evaluate_branches, evaluate_embeddings
@@ -150,7 +151,7 @@ def also_embed(data: Path | None, out: Path, *, device: str, terminal: Terminal)
         device: as everywhere.
         terminal: for remarks.
     """
-    from nextreid.build import Captions
+    from nextreid.captions.sentences import Captions
     from nextreid.data.manifest import load_manifest
     from nextreid.embedding.embedder import NextReID
     from nextreid.evaluation.evaluate import evaluate_embeddings
@@ -163,7 +164,7 @@ def also_embed(data: Path | None, out: Path, *, device: str, terminal: Terminal)
         return {"data": str(data), "observations": 0, "embeddings": None}
     manifest = load_manifest(data)
     reader = NextReID.from_pretrained(out / "run" / "model", device=device)
-    vectors = embed_rows(reader, manifest.rows, Captions(None, "none", from_truth=False), terminal=terminal)
+    vectors = embed_rows(reader, manifest.rows, Captions(), terminal=terminal)
     vectors.save(out / "run" / "also_embedded.npz")
     if len(vectors) != len(manifest.rows):
         raise InputError(f"{len(manifest.rows)} observations gave {len(vectors)} vectors")

@@ -127,7 +127,7 @@ def _say(job: "TrainingJob", config: Config, terminal: Terminal, device: str) ->
         f"captions: {job.captions.source}; "
         f"{job.described} of {len(data)} training observations found their captions"
     )
-    odd = job.captions.store.odd if job.captions.store else ()
+    odd = job.captions.odd
     if odd:
         first = odd[0]
         terminal.remark(

@@ -200,7 +200,12 @@ class NextReID:
                 f"A caption speaks of the attribute group {strange[0]!r}, which the model does not know",
                 allowed=", ".join(sorted(self._known_groups)),
             )
-        return select_prompts(sentences if captions else (), groups=self.groups, present=present)
+        return select_prompts(
+            sentences if captions else (),
+            groups=self.groups,
+            present=present,
+            threshold=self.pretrained.architecture.caption_threshold,
+        )
 
     def _subset_rows(
         self,

@@ -18,7 +18,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from nextreid.embedding.atomic import written_whole
+from nextreid.atomic import written_whole
 from nextreid.errors import InputError
 from nextreid.modality import modality_tuple
 

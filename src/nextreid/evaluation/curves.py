@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from nextreid.embedding.atomic import written_whole
+from nextreid.atomic import written_whole
 from nextreid.errors import InputError
 
 _NOT_DRAWN = ("step", "epoch", "session", "seconds", "observations_per_second")

@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from nextreid.atomic import written_whole
 from nextreid.data.images import read_image
 from nextreid.data.manifest import Manifest, Row
-from nextreid.embedding.atomic import written_whole
 from nextreid.errors import InputError
 from nextreid.evaluation.evaluate import Evaluation
 from nextreid.seeding import numpy_generator

@@ -9,11 +9,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from nextreid.atomic import written_whole
 from nextreid.attributes.grammar import Grammar
 from nextreid.attributes.prompts import prompt_vectors
 from nextreid.data.images import read_image
 from nextreid.data.manifest import Row
-from nextreid.embedding.atomic import written_whole
 from nextreid.embedding.reader import TokenReader
 from nextreid.evaluation.probe import ProbeData, target_vector
 from nextreid.evaluation.probe_attributes import AttributeScore

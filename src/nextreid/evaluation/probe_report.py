@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nextreid.embedding.atomic import written_whole
+from nextreid.atomic import written_whole
 from nextreid.evaluation.probe import Probe, ProbeSettings
 from nextreid.evaluation.probe_attributes import AttributeScore
 from nextreid.evaluation.probe_pointing import PointingScore

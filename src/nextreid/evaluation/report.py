@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from nextreid.embedding.atomic import written_whole
+from nextreid.atomic import written_whole
 from nextreid.errors import InputError
 from nextreid.evaluation.evaluate import Evaluation
 from nextreid.evaluation.provenance import Source, hardware, versions

@@ -28,6 +28,7 @@ class Architecture:
         name: "next", or a baseline: "concat", "moe".
         size: input (H,W); mean, std: normalisation of the three channels.
         cameras: known cameras, used by the camera embedding alone.
+        caption_threshold: least confidence 0..1 of a sentence that an expert hears.
         Others: see `NextModel`.
     """
 
@@ -49,6 +50,7 @@ class Architecture:
     mmfa_keys: Keys = "pooled"
     text_dense: Dense = "last"
     text_loss: bool = False
+    caption_threshold: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the values that have a range."""
@@ -57,6 +59,8 @@ class Architecture:
             raise InputError(f"There is no model {self.name!r}", allowed="next, concat, moe")
         if not 0 < self.rho <= 1:
             raise InputError(f"rho is {self.rho}", allowed="above 0, up to 1")
+        if not 0 <= self.caption_threshold <= 1:
+            raise InputError(f"caption_threshold is {self.caption_threshold}", allowed="0 to 1")
         if self.structure_experts < 1:
             raise InputError(f"structure_experts is {self.structure_experts}", allowed="1 or more")
 

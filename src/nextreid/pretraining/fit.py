@@ -14,7 +14,7 @@ import torch
 from lightning.fabric.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
-from nextreid.embedding.atomic import written_whole
+from nextreid.atomic import written_whole
 from nextreid.errors import CheckFailedError, InputError
 from nextreid.model.clip import Clip
 from nextreid.model.clip_folder import save_clip

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nextreid.atomic import written_whole
 from nextreid.attributes.schema import Schema, load_schema
-from nextreid.embedding.atomic import written_whole
 from nextreid.errors import InputError
 from nextreid.modality import NIR, RGB, TIR
 from nextreid.progress import Progress, Silent

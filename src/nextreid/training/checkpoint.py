@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nextreid.embedding.atomic import written_whole
+from nextreid.atomic import written_whole
 from nextreid.errors import InputError
 
 FORMAT = "nextreid.checkpoint/1"

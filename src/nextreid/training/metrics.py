@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nextreid.embedding.atomic import written_whole
+from nextreid.atomic import written_whole
 
 
 class MetricsFile:

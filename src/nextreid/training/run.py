@@ -10,8 +10,8 @@ from pathlib import Path
 
 from torch import nn
 
+from nextreid.atomic import written_whole
 from nextreid.data.loaders import TrainingSet
-from nextreid.embedding.atomic import written_whole
 from nextreid.errors import InputError
 from nextreid.losses.total import LossWeights
 from nextreid.training.checkpoint import (

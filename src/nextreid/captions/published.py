@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nextreid.attributes.grammar import UNPLACED, Grammar
 from nextreid.attributes.schema import Schema
+from nextreid.captions.caption_set import items as item_names
 from nextreid.data.layouts import LAYOUTS
 from nextreid.data.rows import SPLITS, Manifest, Row
 from nextreid.errors import InputError
@@ -23,7 +24,8 @@ from nextreid.observation import Observation, Sentence
 FOLDER = "text"
 """Where captions lie beside an RGBNT201 tree or a synthetic world."""
 
-_SLOT = re.compile(r"\{[^{}]*\}?")
+_SLOT = re.compile(r"\{[^{}]*\}?|\[[^\[\]]*\]")
+"""What a template left unfilled: `{unknown_age_range}`, `[view]`."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ def find_captions(manifest: Manifest) -> Path | None:
 def read_published(folder: str | Path, manifest: Manifest, schema: Schema) -> CaptionStore:
     """Read published captions and join them to a data set.
 
-    An item belongs to the observation whose image of that split and modality has that file name.
+    An item belongs to the observation whose image of that split and modality has that file name, or, where
+    several have, that path below the data set's folder.
     A sentence with an unfilled template slot, or in another language, is left out and listed; a
     literal `\\n` is taken for a space.
 
@@ -144,9 +147,10 @@ def read_published(folder: str | Path, manifest: Manifest, schema: Schema) -> Ca
     for split, modality, name in files:
         rows = [row for row in manifest.rows if row.split == split and modality in row.paths]
         owners: dict[str, list[str]] = defaultdict(list)
-        for row in rows:
-            owners[row.paths[modality].name].append(row.observation)
-        items = _read_items(folder / name)
+        for row, long_name in zip(rows, item_names(rows, modality, root=manifest.root), strict=True):
+            for known_as in {row.paths[modality].name, long_name}:
+                owners[known_as].append(row.observation)
+        items = read_items(folder / name)
         found: set[str] = set()
         seen: set[str] = set()
         for item, text in items:
@@ -182,7 +186,12 @@ def _expected(manifest: Manifest) -> list[tuple[str, str, str]]:
     return [(split, name, f"{split}_{tag}.json") for split in held for name, tag in tags.items()]
 
 
-def _read_items(path: Path) -> list[tuple[str, str]]:
+def read_items(path: Path) -> list[tuple[str, str]]:
+    """Read one file of the published form: (item, description) of each entry, as they stand there.
+
+    Raises:
+        InputError: a file that is not of the published form, naming file and entry.
+    """
     form = 'a list of {"item": image file name, "description": caption}'
     try:
         entries = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -215,6 +224,24 @@ def _cut(
     grammar: Grammar, text: str, modality: str, place: _Place
 ) -> tuple[list[Sentence], list[OddCaption]]:
     """Cut a caption into sentences of groups; list what is odd about it."""
+    kept, faults = cleaned(text)
+    pieces = grammar.read(kept)
+    said = [
+        Sentence(piece.group, piece.text, evidence=frozenset({modality}))
+        for piece in pieces
+        if piece.group != UNPLACED
+    ]
+    faults += [("words of no group", piece.text) for piece in pieces if piece.group == UNPLACED]
+    return said, [place.odd(reason, what, used=bool(said)) for reason, what in faults]
+
+
+def cleaned(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return what of a caption can be used, and what is odd about it.
+
+    Returns:
+        The sentences without unfilled slots and words in other scripts, and (reason, text) of everything
+        odd; reasons as in `OddCaption`: `literal line break`, `unfilled slot`, `other language`, `empty`.
+    """
     faults: list[tuple[str, str]] = []
     if "\\n" in text or "\\r" in text:
         faults.append(("literal line break", text))
@@ -229,14 +256,7 @@ def _cut(
             kept.append(sentence)
     if not text.strip():
         faults.append(("empty", ""))
-    pieces = grammar.read(" ".join(kept))
-    said = [
-        Sentence(piece.group, piece.text, evidence=frozenset({modality}))
-        for piece in pieces
-        if piece.group != UNPLACED
-    ]
-    faults += [("words of no group", piece.text) for piece in pieces if piece.group == UNPLACED]
-    return said, [place.odd(reason, what, used=bool(said)) for reason, what in faults]
+    return " ".join(kept), faults
 
 
 def _foreign(text: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nextreid.attributes import load_schema
-from nextreid.captions.store import CaptionStore, find_captions, read_published
+from nextreid.captions.published import CaptionStore, cleaned, find_captions, read_items, read_published
 from nextreid.data.manifest import Manifest, load_manifest
 from nextreid.errors import InputError
 from nextreid.observation import Sentence
@@ -134,6 +134,17 @@ def test_a_file_name_that_two_observations_share_is_joined_to_none(tmp_path: Pat
     assert store.unmatched == ("a", "b")
 
 
+def test_observations_that_share_a_file_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("observation,rgb\na,1/x.jpg\nb,2/x.jpg\nc,2/y.jpg\n")
+    folder = write(
+        tmp_path, test_RGB=[("2/x.jpg", LONG), ("1/x.jpg", "He is wearing a hoodie."), ("y.jpg", LONG)]
+    )
+    store = read_published(folder, load_manifest(tmp_path / "m.csv"), PERSON)
+    assert store.odd == ()
+    assert [said.text for said in store.sentences("a")] == ["He is wearing a hoodie."]
+    assert len(store.sentences("b")) == len(store.sentences("c")) == 4
+
+
 def test_modalities_of_ones_own_have_files_of_their_name(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("observation,depth\na,x.png\n")
     folder = write(tmp_path, test_depth=[("x.png", LONG)])
@@ -182,10 +193,46 @@ def test_published_captions_of_a_test_split(tmp_path: Path) -> None:
     store = read_published(CAPTIONS / "next_rgbnt201", manifest, PERSON)
     assert store.found == {"test": {"rgb": 836, "nir": 836, "tir": 836}}
     assert store.unmatched == ()
-    assert not [odd for odd in store.odd if odd.reason != "words of no group"]
+    unfilled = [odd for odd in store.odd if odd.reason != "words of no group"]
+    assert {(odd.file, odd.item, odd.reason) for odd in unfilled} == {
+        ("test_RGB.json", "000291_cam2_0_04.jpg", "unfilled slot")  # seen from the [view]
+    }
     thermal = {
         s.group for row in manifest.rows for s in store.sentences(row.observation) if s.evidence == {"tir"}
     }
     assert "light" not in thermal, "thermal captions say nothing about light"
     idea = read_published(CAPTIONS / "idea_rgbnt201", manifest, PERSON)
     assert {odd.reason for odd in idea.odd} >= {"unfilled slot", "words of no group"}
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "reasons"),
+    [
+        ("She is wearing a coat. The image appears clear.", None, []),
+        (
+            "She is wearing a [colour] coat. The image appears clear.",
+            "The image appears clear.",
+            ["unfilled slot"],
+        ),
+        ("She is {verb} a coat", "", ["unfilled slot"]),
+        (" \n ", "", ["empty"]),
+        ("", "", ["empty"]),
+        ("She is\\na lady.", "She is a lady.", ["literal line break"]),
+        ("她很高。 She is tall.", "She is tall.", ["other language"]),
+        ("Unbalanced [ and ] } are words.", "", ["unfilled slot"]),
+        ("A lone ] or } is a word.", None, []),
+    ],
+)
+def test_what_is_odd_about_a_text(text: str, kept: str | None, reasons: list[str]) -> None:
+    used, faults = cleaned(text)
+    assert used == (text if kept is None else kept)
+    assert [reason for reason, _ in faults] == reasons
+
+
+def test_entries_are_read_as_they_stand(tmp_path: Path) -> None:
+    folder = write(tmp_path, test_RGB=[("a.jpg", " two  spaces\n"), ("a.jpg", ""), ("b.jpg", "\u0000é")])
+    assert read_items(folder / "test_RGB.json") == [
+        ("a.jpg", " two  spaces\n"),
+        ("a.jpg", ""),
+        ("b.jpg", "\u0000é"),
+    ]

@@ -1,0 +1,1 @@
+"""Whatever can be asked about images: one file a kind of model."""

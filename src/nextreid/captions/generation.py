@@ -1,0 +1,125 @@
+"""A caption set that is being made of answers: what it notes of itself, and writing it when they are in."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nextreid.atomic import written_whole
+from nextreid.attributes.schema import Schema
+from nextreid.captions.answers import Answer, Backend
+from nextreid.captions.caption_set import ANSWERS, RUN, read_run, write_caption_set
+from nextreid.captions.collecting import fault_counts, read_answers
+from nextreid.captions.contradictions import write_contradictions
+from nextreid.captions.fusion import Merged, merge_answers
+from nextreid.data.rows import Manifest
+from nextreid.errors import InputError
+from nextreid.version import __version__
+
+FAULTS = "faults.jsonl"
+"""In the caption set, one line a fault of a reply; what a model says it cannot tell is none."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came of the answers of a set.
+
+    Attributes:
+        answers: how many there are.
+        faults: model -> reason -> how often.
+        merged: the captions.
+    """
+
+    answers: int
+    faults: Mapping[str, Mapping[str, int]]
+    merged: Merged
+
+
+def notes_before(folder: Path, manifest: Manifest, schema: Schema) -> dict[str, Any]:
+    """Return the notes of a set that is to go on; empty for one that is not there yet.
+
+    Raises:
+        InputError: the folder holds something else, or captions of other data, of another schema, or
+            that were not made by asking.
+    """
+    if not (folder / RUN).is_file():
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"{folder} holds something that is no caption set", do="name a new folder")
+        return {}
+    run, held = read_run(folder)
+    new = "name a new folder for these captions"
+    if "models" not in run:
+        raise InputError(f"{folder} was not made by asking models", do=new)
+    if run.get("data", {}).get("sha256") != manifest.sha256:
+        raise InputError(f"{folder} describes other data than {manifest.source}", do=new)
+    if held.to_dict() != schema.to_dict():
+        raise InputError(f"{folder} was made with another {held.kind} schema", do=new)
+    return run
+
+
+def notes(
+    before: Mapping[str, Any],
+    manifest: Manifest,
+    kind: str,
+    backends: Sequence[Backend],
+    *,
+    splits: Iterable[str],
+    modalities: Iterable[str],
+) -> dict[str, Any]:
+    """Return what run.yaml says; models, splits and modalities of earlier runs stay in the set.
+
+    Args:
+        before: as `notes_before` gives it.
+        manifest: the data set.
+        kind: of the backends, as the command line names it.
+        backends: that will be asked.
+        splits, modalities: that they will be asked about.
+    """
+    models = {one.model: {"backend": kind, "fingerprint": one.fingerprint} for one in backends}
+    described = {*before.get("modalities", ()), *modalities}
+    return {
+        "version": __version__,
+        "method": "merge",
+        "data": {"name": manifest.name, "sha256": manifest.sha256},
+        "splits": sorted({*before.get("splits", ()), *splits}),
+        "modalities": [name for name in manifest.modalities if name in described],
+        "models": {**before.get("models", {}), **models},
+    }
+
+
+def write_answered(folder: Path, manifest: Manifest, schema: Schema, run: Mapping[str, Any]) -> Answered:
+    """Merge the answers of a set and write it whole.
+
+    Args:
+        folder: the caption set, with its answer log.
+        manifest: the data set.
+        schema: what was asked.
+        run: its notes; the models named there count, each with its fingerprint.
+    """
+    fingerprints = {name: entry["fingerprint"] for name, entry in run["models"].items()}
+    answers = read_answers(folder / ANSWERS, schema, fingerprints=fingerprints)
+    rows = [row for row in manifest.rows if row.split in run["splits"]]
+    merged = merge_answers(answers, schema, rows)
+    faults = fault_counts(answers)
+    _write_faults(folder / FAULTS, answers)
+    write_contradictions(folder, merged)
+    write_caption_set(
+        folder,
+        merged.table,
+        rows,
+        schema,
+        run={**run, "answers": len(answers), "faults": faults},
+        modalities=run["modalities"],
+        root=manifest.root,
+    )
+    return Answered(len(answers), faults, merged)
+
+
+def _write_faults(path: Path, answers: Iterable[Answer]) -> None:
+    with written_whole(path) as temporary, temporary.open("w", encoding="ascii") as file:
+        for answer in answers:
+            where = {"observation": answer.observation, "modality": answer.modality, "model": answer.model}
+            for fault in answer.faults:
+                if fault.reason != "hidden":
+                    file.write(json.dumps(where | asdict(fault)) + "\n")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from nextreid.attributes.schema import Schema
 from nextreid.captions.caption_set import TABLE, TEXT, read_caption_set
-from nextreid.captions.slots import UNFILLED, Slot
 from nextreid.captions.published import OddCaption, find_captions, read_published
+from nextreid.captions.slots import UNFILLED, Slot
 from nextreid.data.rows import Manifest
 from nextreid.errors import InputError
 from nextreid.observation import Sentence

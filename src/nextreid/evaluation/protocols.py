@@ -20,6 +20,8 @@ class Protocol:
         citation: where the rule comes from.
         removes: columns; a gallery entry equal to the query in all of them is removed.
         instead: protocols to use where a column is missing, the next best first.
+        cmc: "image": every gallery entry has a rank of its own. "identity": gallery entries of one
+            identity nearer than the first match count once in the ranks of the CMC curve.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Protocol:
     citation: str
     removes: tuple[str, ...]
     instead: tuple[str, ...] = ()
+    cmc: str = "image"
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -1,0 +1,101 @@
+"""The scenarios of `nextreid evaluate`: which are asked for, what they need, and running them."""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nextreid.errors import InputError
+
+if TYPE_CHECKING:
+    from nextreid.evaluation.scenario import ScenarioContext
+
+ALL = "all"
+CHOICES = ("missing", "any-to-any", "random-drop", "unseen", "text", "fine-grained", "consistency", ALL)
+FILLS = ("mask", "zero")
+
+
+def add_scenario_options(parser: argparse.ArgumentParser) -> None:
+    """Declare `--scenario` and `--fill`."""
+    parser.add_argument(
+        "--scenario",
+        choices=CHOICES,
+        action="append",
+        default=[],
+        help="also score this (repeatable); all: whatever data and model allow, with a note for the rest",
+    )
+    parser.add_argument(
+        "--fill",
+        choices=FILLS,
+        default="mask",
+        help="an absent modality is left out (mask), or its image is zero after normalisation, as in other "
+        "published code (zero); default: mask",
+    )
+
+
+def wanted_scenarios(args: argparse.Namespace) -> tuple[str, ...]:
+    """Return the scenarios that the options ask for, in their own order."""
+    names = set(args.scenario)
+    return tuple(name for name in CHOICES[:-1] if name in names or ALL in names)
+
+
+def needs_subsets(names: Sequence[str]) -> bool:
+    """Tell whether one of these needs the embeddings of every subset of the modalities."""
+    from nextreid.evaluation.scenario import FROM_SUBSETS
+
+    return bool(set(names) & set(FROM_SUBSETS))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the scenarios gave.
+
+    Attributes:
+        entries: scenario -> its entry of results.json.
+        left_out: scenario -> why `all` passed it by.
+    """
+
+    entries: Mapping[str, dict[str, Any]]
+    left_out: Mapping[str, str]
+
+
+def run_scenarios(names: Sequence[str], context: "ScenarioContext", *, everything: bool) -> Outcome:
+    """Run scenarios.
+
+    Args:
+        names: which.
+        context: what they may use.
+        everything: whether they were asked for by `all`, so that an impossible one is only noted.
+
+    Raises:
+        InputError: a scenario asked for by name that is not possible here.
+    """
+    from nextreid.evaluation.scenario import NotPossibleError
+
+    entries, left_out = {}, {}
+    for name in names:
+        try:
+            entries[name] = _RUNNERS[name](context)
+        except NotPossibleError as error:
+            if not everything:
+                raise InputError(f"option --scenario {name}: {error}") from error
+            left_out[name] = str(error)
+    return Outcome(entries, left_out)
+
+
+def _fine_grained(context: "ScenarioContext") -> dict[str, Any]:
+    from nextreid.evaluation.scenario_fine_grained import run
+
+    return run(context)
+
+
+def _consistency(context: "ScenarioContext") -> dict[str, Any]:
+    from nextreid.evaluation.consistency import run
+
+    return run(context)
+
+
+_RUNNERS: dict[str, Callable[["ScenarioContext"], dict[str, Any]]] = {
+    "fine-grained": _fine_grained,
+    "consistency": _consistency,
+}

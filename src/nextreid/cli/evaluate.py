@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextreid.cli.embed import add_model_options, embed_rows, load, say_what_runs
+from nextreid.cli.keeping import add_keeping_option, keep_embeddings, place_of_embeddings
 from nextreid.cli.reading import Opened, open_data
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb, whole_number
@@ -46,6 +47,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="resamples for intervals; 0: none (default: 1000)",
     )
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="results.json to write")
+    add_keeping_option(parser)
 
 
 def protocol_for(manifest: "Manifest", wanted: str | None) -> str:
@@ -86,11 +88,12 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.embedding.embedder import check_model_folder
     from nextreid.evaluation.evaluate import evaluate_branches, evaluate_embeddings
     from nextreid.evaluation.protocols import protocol_named
-    from nextreid.evaluation.provenance import Source
+    from nextreid.evaluation.provenance import Source, training_of
     from nextreid.evaluation.report import gains_table, metrics_table, results_document, write_results
     from nextreid.evaluation.scenarios import missing_modalities
 
     check_out(args.out, suffixes=(".json",))
+    keep_at = place_of_embeddings(args)
     if args.model:
         check_model_folder(args.model)
     opened = open_data(args.data, layout=args.layout, on_error=args.on_error, split="test", terminal=terminal)
@@ -119,10 +122,11 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         data=Source(path=str(args.data), sha256=manifest.sha256, name=manifest.name),
         selection=selection_of(args.model),
         model=embedded.model,
-        embeddings=embedded.file,
+        embeddings=embedded.file or keep_embeddings(embedded.embeddings, keep_at, args.out),
         missing=subsets,
         branches=evaluate_branches(embedded.embeddings, manifest, full=evaluation),
-        settings={**embedded.settings, "left_out": opened.summary()},
+        settings={**embedded.settings, "layout": args.layout, "left_out": opened.summary()},
+        training=training_of(args.model) if args.model else None,
         device=embedded.device,
     )
     args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -181,7 +185,7 @@ def _read_embeddings(args: argparse.Namespace, terminal: Terminal) -> Embedded:
             do="give it to `nextreid embed`",
         )
     embeddings = load_embeddings(args.embeddings)
-    source = Source.of(args.embeddings)
+    source = Source.beside(args.embeddings, args.out)
     terminal.remark(f"embeddings: {args.embeddings} ({len(embeddings)}, sha256 {source.sha256[:12]})")
     return Embedded(embeddings, {"captions": "unknown"}, device="none", file=source)
 

@@ -1,11 +1,16 @@
 """Where a result comes from: files by their SHA-256, versions of software, the machine."""
 
 import hashlib
+import json
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from nextreid.errors import InputError
 from nextreid.version import __version__
@@ -33,6 +38,19 @@ class Source:
         """Read the content of a file or folder and hash it."""
         return cls(path=str(path), sha256=sha256_of(path), name=name)
 
+    @classmethod
+    def beside(cls, path: Path | str, results: Path | str) -> "Source":
+        """Hash a file and name it relative to the folder of a results file, so that both can move.
+
+        Where there is no way from one to the other (drives), the path stays absolute.
+        """
+        file, folder = Path(os.path.abspath(path)), Path(os.path.abspath(results)).parent
+        try:
+            name = Path(os.path.relpath(file, folder)).as_posix()
+        except ValueError:
+            name = file.as_posix()
+        return cls(path=name, sha256=sha256_of(file))
+
 
 def sha256_of(path: Path | str) -> str:
     """Return the SHA-256 of a file, or of a folder: its files' relative names and contents, sorted.
@@ -51,6 +69,36 @@ def sha256_of(path: Path | str) -> str:
     for name in sorted(files):
         whole.update(f"{name}\0{sha256_of(files[name])}\n".encode())
     return whole.hexdigest()
+
+
+def checksum(document: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a JSON document but for its entry `checksum`, whatever the order of its keys.
+
+    It finds a digit that changed after the file was written. It is no signature: who changes a file on
+    purpose can write a new one.
+    """
+    rest = {key: value for key, value in document.items() if key != "checksum"}
+    text = json.dumps(rest, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def training_of(model: Path | str) -> dict[str, Any] | None:
+    """Return how the model of RUN/model was trained: its `seed`, and the `config` without it.
+
+    None where RUN/config.yaml is not there, or is of another run than the model (another seed).
+    """
+    record, config = Path(model) / "training.json", Path(model).parent / "config.yaml"
+    if not record.is_file() or not config.is_file():
+        return None
+    try:
+        noted = json.loads(record.read_text(encoding="utf-8"))
+        options = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except (ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{record} or {config} cannot be read: {error}") from error
+    if not isinstance(noted, dict) or not isinstance(options, dict):
+        return None
+    seed = options.pop("seed", None)
+    return {"seed": seed, "config": options} if seed == noted.get("seed") else None
 
 
 def versions() -> dict[str, str]:

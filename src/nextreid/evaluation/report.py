@@ -14,7 +14,7 @@ import pandas as pd
 from nextreid.atomic import written_whole
 from nextreid.errors import InputError
 from nextreid.evaluation.evaluate import Evaluation
-from nextreid.evaluation.provenance import Source, hardware, versions
+from nextreid.evaluation.provenance import Source, checksum, hardware, versions
 from nextreid.evaluation.ranking import METRIC_NAMES, Ranking
 from nextreid.evaluation.scenarios import MissingRow
 from nextreid.evaluation.statistics import PairedDifference
@@ -61,6 +61,7 @@ def results_document(
     branches: Mapping[str, Evaluation] | None = None,
     controls: Sequence[Control] = (),
     settings: Mapping[str, Any] | None = None,
+    training: Mapping[str, Any] | None = None,
     device: str = "cpu",
 ) -> dict[str, Any]:
     """Return the content of results.json.
@@ -75,6 +76,7 @@ def results_document(
         branches: the scores of each branch of the vectors alone.
         controls: what the result is compared with.
         settings: what else the scores depend on, e.g. `{"captions": false}`; plain JSON values.
+        training: the seed and the configuration the model was trained with, where known.
         device: what the model ran on.
     """
     scenarios: dict[str, Any] = {}
@@ -94,6 +96,7 @@ def results_document(
         "data": {"name": data.name, "path": data.path, "sha256": data.sha256},
         "model": _source(model),
         "embeddings": _source(embeddings),
+        "training": dict(training) if training else None,
         "branches": {name: _metrics(alone) for name, alone in (branches or {}).items()},
         "controls": {
             control.name: {"metrics": _metrics(control.evaluation), "gain": _gains(control.gain)}
@@ -123,7 +126,8 @@ def write_results(document: Mapping[str, Any], ranking: Ranking, out: Path | str
     if out.suffix != ".json":
         raise InputError(f"{out} is not a name for results", allowed="a path that ends in .json")
     try:
-        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+        sealed = {**document, "checksum": checksum(document)}
+        text = json.dumps(sealed, indent=2, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
         raise InputError(f"Results for {out} hold a value that JSON cannot: {error}") from error
     table = out.with_name(f"{out.stem}.per_query.parquet")

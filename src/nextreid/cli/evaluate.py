@@ -125,7 +125,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         embeddings=embedded.file or keep_embeddings(embedded.embeddings, keep_at, args.out),
         missing=subsets,
         branches=evaluate_branches(embedded.embeddings, manifest, full=evaluation),
-        settings={**embedded.settings, "layout": args.layout, "left_out": opened.summary()},
+        settings={**embedded.settings, "layout": args.layout or manifest.layout, "left_out": opened.summary()},
         training=training_of(args.model) if args.model else None,
         device=embedded.device,
     )

@@ -1,0 +1,1 @@
+"""Published results of multi-modal re-identification, as data with their sources."""

@@ -4,10 +4,12 @@ Per query, with the n matches at ranks r_1 < ... < r_n among the kept gallery en
 
     AP = 1/n sum_j j / r_j          INP = n / r_n          Rank-k: r_1 <= k
 
-Ties go by gallery order. Only the ranks of the matches are needed, so no gallery is argsorted: a
+Where the protocol counts its CMC curve in identities, Rank-k takes 1 + the number of other identities
+with an entry before r_1 instead (entries of unknown identity count one each). Ties go by gallery order. Only the ranks of the matches are needed, so no gallery is argsorted: a
 match's rank is found by bisection in the query's sorted distances.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,7 +30,8 @@ class Ranking:
     Attributes:
         matching: the protocol applied: ids, kept and removed entries, matches.
         ap, inp: (Q,) float64, 0..1; NaN where the query has no match left.
-        first_match_rank: (Q,) int64 from 1; 0 where the query has no match left.
+        first_match_rank: (Q,) int64 from 1, in images or in identities as the protocol's CMC curve has
+            it; 0 where the query has no match left.
         matches: (Q,) int64, how many kept gallery entries are of the query's identity.
         kept: (Q,) int64, how many gallery entries the query is compared with.
         top: (Q, T) int64, the nearest kept gallery entries, nearest first; -1 past the last.
@@ -96,11 +99,28 @@ def rank(
     Raises:
         InputError: row counts that disagree, or vectors the metric cannot use.
     """
-    count, total = len(matching.query), len(matching.gallery)
-    if len(queries) != count or len(gallery) != total:
+    if len(queries) != len(matching.query) or len(gallery) != len(matching.gallery):
         raise InputError(
-            f"{len(queries)} query and {len(gallery)} gallery vectors for {count} queries and {total} entries"
+            f"{len(queries)} query and {len(gallery)} gallery vectors for {len(matching.query)} queries "
+            f"and {len(matching.gallery)} entries"
         )
+    blocks = distance_blocks(queries, gallery, metric=metric, block_bytes=block_bytes)
+    return rank_blocks(blocks, matching, top_k=top_k, progress=progress)
+
+
+def rank_blocks(
+    blocks: Iterable[Block], matching: Matching, *, top_k: int = 20, progress: Progress | None = None
+) -> Ranking:
+    """Rank the gallery for every query by distances that are given block by block.
+
+    Args:
+        blocks: all queries' keys to the whole gallery, in order; overwritten.
+        matching, top_k, progress: as for `rank`.
+
+    Raises:
+        InputError: blocks that are not of these queries and this gallery.
+    """
+    count, total = len(matching.query), len(matching.gallery)
     top_k = max(1, min(top_k, total))
     ranking = Ranking(
         matching=matching,
@@ -115,10 +135,19 @@ def rank(
         lost=np.zeros(count, dtype=bool),
     )
     with (progress or Silent()).task("ranking", count) as task:
-        for block in distance_blocks(queries, gallery, metric=metric, block_bytes=block_bytes):
+        done = 0
+        for block in blocks:
+            if block.start != done or block.keys.shape[1] != total or done + len(block.keys) > count:
+                raise InputError(
+                    f"Keys of the queries from {block.start} are {block.keys.shape}",
+                    allowed=f"those from {done} on, of {count} in all, to {total} gallery entries",
+                )
             for row in range(len(block.keys)):
                 _rank_one(ranking, block, row)
+            done += len(block.keys)
             task.advance(len(block.keys))
+    if done != count:
+        raise InputError(f"Keys of {done} queries", allowed=f"of all {count}")
     for name in (
         "ap",
         "inp",
@@ -155,10 +184,20 @@ def _rank_one(ranking: Ranking, block: Block, row: int) -> None:
     ranks = closer + 1
     for tied in np.flatnonzero(not_farther - closer > 1):
         ranks[tied] += np.count_nonzero(keys[: positives[tied]] == of_positives[tied])
+    first = int(np.argmin(ranks))
+    ranking.first_match_rank[query] = (
+        ranks[first] if matching.protocol.cmc == "image" else _identities_to(matching, keys, positives[first])
+    )
     ranks.sort()
-    ranking.first_match_rank[query] = ranks[0]
     ranking.ap[query] = (np.arange(1, n + 1) / ranks).mean()
     ranking.inp[query] = n / ranks[-1]
+
+
+def _identities_to(matching: Matching, keys: np.ndarray, match: int) -> int:
+    """Return the rank of an entry when the entries of one identity before it count once."""
+    nearer = np.flatnonzero(keys < keys[match])
+    tied = np.flatnonzero(keys[:match] == keys[match])
+    return 1 + len(np.unique(matching.identities(np.concatenate([nearer, tied]))))
 
 
 def _list_nearest(ranking: Ranking, block: Block, row: int, ordered: np.ndarray) -> None:

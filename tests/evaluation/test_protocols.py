@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -7,21 +8,30 @@ from nextreid.errors import InputError
 from nextreid.evaluation.protocols import PROTOCOLS, protocol_named
 
 
-def test_the_three_protocols_say_what_they_are():
-    assert set(PROTOCOLS) == {"cross-camera", "cross-scene", "none"}
+NAMES = (
+    "cross-camera cross-scene cross-view none sysu/all-single sysu/all-multi sysu/indoor-single "
+    "sysu/indoor-multi sysu/all-single@agw sysu/indoor-single@agw regdb/v2t regdb/t2v llcm/vis2nir llcm/nir2vis"
+).split()
+
+
+def test_the_protocols_say_what_they_are():
+    assert list(PROTOCOLS) == NAMES
     for name, protocol in PROTOCOLS.items():
         assert protocol.name == name
         assert protocol.version >= 1
         assert len(protocol.summary.split()) > 20
         assert protocol.citation
+        assert all(other in PROTOCOLS for other, _ in protocol.instead)
+        assert json.loads(json.dumps(protocol.document()))["name"] == name
+    assert len({protocol.summary for protocol in PROTOCOLS.values()}) == len(PROTOCOLS)
     assert PROTOCOLS["cross-camera"].needs == ("identity", "camera")
     assert PROTOCOLS["cross-scene"].needs == ("identity", "scene")
     assert PROTOCOLS["none"].needs == ("identity",)
 
 
 def test_unknown_protocol_lists_the_known():
-    with pytest.raises(InputError, match="cross-camera, cross-scene, none"):
-        protocol_named("sysu")
+    with pytest.raises(InputError, match=r"cross-camera, cross-scene, .*llcm/nir2vis.*mean sysu/all-single\?"):
+        protocol_named("sysu/all_single")
 
 
 @pytest.mark.parametrize(

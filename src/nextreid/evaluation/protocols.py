@@ -1,204 +1,27 @@
-"""Protocols: named rules for what a query may not be matched with."""
+"""All protocols by name."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from difflib import get_close_matches
 
-import numpy as np
-
-from nextreid.data.manifest import Row
 from nextreid.errors import InputError
+from nextreid.evaluation.draws import PermutationDraws, SeededDraws
+from nextreid.evaluation.matching import Matching
+from nextreid.evaluation.protocol import Protocol, Trial
+from nextreid.modality import NIR, RGB, TIR
 
+__all__ = ["PROTOCOLS", "Matching", "Protocol", "Trial", "protocol_named"]
 
-@dataclass(frozen=True)
-class Protocol:
-    """A rule by which gallery entries are removed for a query, with a name and a version.
-
-    Attributes:
-        name: how the command line and result files call it.
-        version: raised when the rule's outcome changes.
-        summary: what it removes and why, in a paragraph.
-        citation: where the rule comes from.
-        removes: columns; a gallery entry equal to the query in all of them is removed.
-        instead: protocols to use where a column is missing, the next best first.
-        cmc: "image": every gallery entry has a rank of its own. "identity": gallery entries of one
-            identity nearer than the first match count once in the ranks of the CMC curve.
-    """
-
-    name: str
-    version: int
-    summary: str
-    citation: str
-    removes: tuple[str, ...]
-    instead: tuple[str, ...] = ()
-    cmc: str = "image"
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The columns that every query and every gallery entry with an identity must fill."""
-        return tuple(dict.fromkeys(("identity", *(name for name in self.removes if name != "observation"))))
-
-    def match(self, queries: Sequence[Row], gallery: Sequence[Row]) -> "Matching":
-        """Apply the rule to rows of a manifest. A gallery row without identity is a distractor.
-
-        Raises:
-            InputError: no query or no gallery entry, an empty cell in a needed column, or no
-                query left with a match.
-        """
-        if not queries or not gallery:
-            raise InputError(
-                f"There are {len(queries)} queries and {len(gallery)} gallery entries",
-                allowed="at least one of each",
-                do="set is_query and is_gallery of the test rows in the manifest",
-            )
-        self._check_cells(queries, gallery)
-        matching = Matching(
-            protocol=self,
-            query=np.array([row.observation for row in queries], dtype=np.str_),
-            gallery=np.array([row.observation for row in gallery], dtype=np.str_),
-            _identity=_Groups.of(("identity",), queries, gallery),
-            _removal=_Groups.of(self.removes, queries, gallery),
-            _observation=_Groups.of(("observation",), queries, gallery),
-        )
-        if not any(len(matching.positives(query)) for query in range(len(queries))):
-            raise self._nothing_left(matching, queries)
-        return matching
-
-    def _check_cells(self, queries: Sequence[Row], gallery: Sequence[Row]) -> None:
-        judged = {row.observation: row for row in (*queries, *(g for g in gallery if g.identity is not None))}
-        for column in self.needs:
-            empty = [row for row in judged.values() if getattr(row, column) is None]
-            if not empty:
-                continue
-            if len(empty) == len(judged):
-                what = (
-                    f"Protocol {self.name} needs the column `{column}`, which is missing or empty everywhere"
-                )
-            else:
-                first = ", ".join(f"{row.observation!r} ({row.place})" for row in empty[:3])
-                what = (
-                    f"Protocol {self.name} needs `{column}`, which is empty in {len(empty)} of "
-                    f"{len(judged)} rows: {first}{' ...' if len(empty) > 3 else ''}"
-                )
-            fill = f"fill the column `{column}`"
-            if column == "identity":
-                raise InputError(what, do=f"{fill}, or set is_query to false where it is not known")
-            ways = [f"use `--protocol {name}`" for name in self._usable_instead(queries)]
-            raise InputError(what, do="; or ".join([*ways, fill]))
-
-    def _usable_instead(self, queries: Sequence[Row]) -> list[str]:
-        return [
-            name
-            for name in self.instead
-            if all(getattr(row, column) is not None for column in PROTOCOLS[name].needs for row in queries)
-        ]
-
-    def _nothing_left(self, matching: "Matching", queries: Sequence[Row]) -> InputError:
-        total = len(queries)
-        lost = sum(matching.loses_all(query) for query in range(total))
-        if not lost:
-            return InputError(
-                f"None of the {total} queries has a match: no other gallery entry shares the identity of one",
-                do="check the columns `identity` and `is_gallery`: an identity must occur at least twice",
-            )
-        rule = " and ".join(f"`{column}`" for column in self.removes)
-        ways = [f"use `--protocol {name}`" for name in self._usable_instead(queries)]
-        ways += [
-            f"check the column `{column}`: an identity needs two values of it or more"
-            for column in self.removes
-            if column not in ("identity", "observation")
-        ]
-        return InputError(
-            f"Protocol {self.name} leaves no query with a match: for {lost} of {total} queries every match "
-            f"has the same {rule} as the query and is removed; the other {total - lost} have no other "
-            "gallery entry of their identity",
-            do="; or ".join(ways),
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Matching:
-    """A protocol applied: for each query, which gallery entries match, and which are removed.
-
-    Attributes:
-        protocol: the rule.
-        query: (Q,) ids. gallery: (G,) ids, in the order that settles ties.
-    """
-
-    protocol: Protocol
-    query: np.ndarray
-    gallery: np.ndarray
-    _identity: "_Groups" = field(repr=False)
-    _removal: "_Groups" = field(repr=False)
-    _observation: "_Groups" = field(repr=False)
-
-    def removed(self, query: int) -> np.ndarray:
-        """Return the gallery entries that the rule removes for a query: indices, ascending."""
-        return self._removal.members(query)
-
-    def kept(self, query: int) -> np.ndarray:
-        """Return (G,) bool: which gallery entries the query is compared with."""
-        mask = np.ones(len(self.gallery), dtype=bool)
-        mask[self.removed(query)] = False
-        return mask
-
-    def positives(self, query: int) -> np.ndarray:
-        """Return the kept gallery entries of the query's identity: indices, ascending."""
-        same = self._identity.members(query)
-        return same[self._removal.gallery[same] != self._removal.query[query]]
-
-    def same_identity(self, query: int, entries: np.ndarray) -> np.ndarray:
-        """Return bool for each of some gallery entries (indices): is it of the query's identity."""
-        return self._identity.gallery[entries] == self._identity.query[query]
-
-    def loses_all(self, query: int) -> bool:
-        """Tell whether the rule removed every match; the query's own entry never counts as one."""
-        same = self._identity.members(query)
-        others = same[self._observation.gallery[same] != self._observation.query[query]]
-        return len(others) > 0 and len(self.positives(query)) == 0
-
-
-@dataclass(frozen=True, eq=False)
-class _Groups:
-    """Queries and gallery entries numbered by their values in some columns.
-
-    A query's values are all filled (the protocol checks), so an empty cell of a distractor equals none.
-    """
-
-    query: np.ndarray
-    gallery: np.ndarray
-    order: np.ndarray
-    bounds: np.ndarray
-
-    @classmethod
-    def of(cls, columns: Sequence[str], queries: Sequence[Row], gallery: Sequence[Row]) -> "_Groups":
-        codes: dict[tuple[str | None, ...], int] = {}
-
-        def code(row: Row) -> int:
-            return codes.setdefault(tuple(getattr(row, column) for column in columns), len(codes))
-
-        of_query = np.array([code(row) for row in queries], dtype=np.int64)
-        of_gallery = np.array([code(row) for row in gallery], dtype=np.int64)
-        order = np.argsort(of_gallery, kind="stable")
-        bounds = np.searchsorted(of_gallery[order], np.arange(len(codes) + 1))
-        return cls(query=of_query, gallery=of_gallery, order=order, bounds=bounds)
-
-    def members(self, query: int) -> np.ndarray:
-        code = self.query[query]
-        return self.order[self.bounds[code] : self.bounds[code + 1]]
-
-
-_CROSS_CAMERA = Protocol(
+_SAME_CAMERA = Protocol(
     name="cross-camera",
     version=1,
     summary="Removes gallery entries of the query's identity taken by the query's camera, the query's own "
     "entry among them, so that a match always comes from another camera. Other identities of the same "
     "camera stay. Queries without a match in another camera are not counted in the scores.",
     citation="Zheng et al., Scalable Person Re-identification: A Benchmark (Market-1501), ICCV 2015; used "
-    "for RGBNT201 and RGBNT100",
+    "for RGBNT201, RGBNT100, RGBN300 and Market1501-MM",
     removes=("identity", "camera"),
-    instead=("cross-scene", "none"),
+    instead=(("cross-scene", "scene"), ("none", "identity")),
 )
-_CROSS_SCENE = Protocol(
+_SAME_SCENE = Protocol(
     name="cross-scene",
     version=1,
     summary="Removes gallery entries of the query's identity from the query's scene (one recording session "
@@ -207,7 +30,20 @@ _CROSS_SCENE = Protocol(
     citation="The rule of the public evaluators for MSVR310 (Zheng et al., Multi-spectral vehicle "
     "re-identification with cross-directional consistency network, Information Fusion 2023)",
     removes=("identity", "scene"),
-    instead=("cross-camera", "none"),
+    instead=(("cross-camera", "camera"), ("none", "identity")),
+)
+_SAME_VIEW = Protocol(
+    name="cross-view",
+    version=1,
+    summary="Removes gallery entries of the query's identity seen from the query's side (front, rear, left "
+    "...), the query's own entry among them, so that a match always shows another side. Day and night and "
+    "the recording session play no part. Queries without a match from another side are not counted in the "
+    "scores.",
+    citation="The rule of the public evaluators for WMVeID863, which take the view digit of the file name "
+    "for the camera (Zheng et al., Flare-aware cross-modal enhancement network for multi-spectral vehicle "
+    "re-identification, Information Fusion 2025)",
+    removes=("identity", "view"),
+    instead=(("cross-camera", "camera"), ("none", "identity")),
 )
 _NONE = Protocol(
     name="none",
@@ -218,8 +54,115 @@ _NONE = Protocol(
     citation="ours: for data without camera or scene",
     removes=("observation",),
 )
-PROTOCOLS = {protocol.name: protocol for protocol in (_CROSS_CAMERA, _CROSS_SCENE, _NONE)}
-"""All protocols by name."""
+
+_SYSU = "Wu et al., RGB-Infrared Cross-Modality Person Re-Identification (SYSU-MM01), ICCV 2017"
+_PLACES = {
+    "all": ("all four visible cameras, indoors and outdoors", ()),
+    # Location labels of the official MATLAB evaluation: cameras 1..6 are at [1 2 2 4 5 6].
+    "indoor": ("the two visible cameras indoors (scenes 1 and 2)", ("1", "2")),
+}
+_SHOTS = {"single": 1, "multi": 10}  # the official MATLAB evaluation's number_shot
+
+
+def _sysu(place: str, shots: str, *, agw: bool = False) -> Protocol:
+    where, scenes = _PLACES[place]
+    number = _SHOTS[shots]
+    drawn = (
+        "Each of ten galleries holds one image of each identity and camera, drawn by Python's `random` with "
+        "the seeds 0 to 9 as the public AGW code does: other galleries than the official ones, so scores "
+        "differ a little from theirs."
+        if agw
+        else f"Each of ten galleries holds {'one image' if number == 1 else f'{number} images'} of each "
+        "identity and camera, the first of the permutations in the data set's exp/rand_perm_cam.mat."
+    )
+    return Protocol(
+        name=f"sysu/{place}-{shots}{'@agw' if agw else ''}",
+        version=1,
+        summary=f"Near-infrared queries search {where}. {drawn} Gallery entries of the query's location "
+        "(`scene`) are removed, whatever their identity: a query of camera 3 loses all of camera 2. CMC is "
+        "counted by identity (entries of one identity nearer than the match count once), mAP and mINP by "
+        "image. Scores are means over the ten trials.",
+        citation=(
+            f"Public AGW code (Ye et al., Deep Learning for Person Re-identification, TPAMI 2021), on {_SYSU}"
+            if agw
+            else f"The official MATLAB evaluation of SYSU-MM01 ({_SYSU})"
+        ),
+        removes=("scene",),
+        cmc="identity",
+        queries=NIR,
+        gallery=RGB,
+        gallery_scenes=scenes,
+        draws=SeededDraws(RGB) if agw else PermutationDraws(number, "exp/rand_perm_cam.mat"),
+    )
+
+
+def _regdb(name: str, queries: str, gallery: str, words: tuple[str, str]) -> Protocol:
+    return Protocol(
+        name=f"regdb/{name}",
+        version=1,
+        summary=f"{words[0].capitalize()} queries search all {words[1]} images of the split. Nothing is "
+        "removed: each modality has one camera, and no image is query and gallery entry at once. CMC is "
+        "counted by image. The published figure is the mean over the data set's ten splits, with a model "
+        "trained on each: evaluate regdb@1 to regdb@10 and compare the runs.",
+        citation="Nguyen et al., Person Recognition System Based on a Combination of Body Images from Visible "
+        "Light and Thermal Cameras (RegDB), Sensors 2017; splits and rule of the public AGW code (Ye et al., "
+        "TPAMI 2021)",
+        removes=("observation",),
+        queries=queries,
+        gallery=gallery,
+    )
+
+
+def _llcm(name: str, queries: str, gallery: str, words: tuple[str, str], caution: str) -> Protocol:
+    return Protocol(
+        name=f"llcm/{name}",
+        version=1,
+        summary=f"All {words[0]} test images search {words[1]} ones: each of ten galleries holds one image of "
+        "each identity and camera, drawn by Python's `random` with the seeds 0 to 9. Gallery entries of the "
+        "query's identity and camera number are removed, across modalities. CMC is counted by identity, mAP "
+        f"and mINP by image. Scores are means over the ten trials. {caution}",
+        citation="Zhang and Wang, Diverse Embedding Expansion Network and Low-Light Cross-Modality Benchmark "
+        "for Visible-Infrared Person Re-identification (LLCM), CVPR 2023, and its public code",
+        removes=("identity", "camera"),
+        cmc="identity",
+        queries=queries,
+        gallery=gallery,
+        draws=SeededDraws(gallery),
+    )
+
+
+_ALL = (
+    _SAME_CAMERA,
+    _SAME_SCENE,
+    _SAME_VIEW,
+    _NONE,
+    _sysu("all", "single"),
+    _sysu("all", "multi"),
+    _sysu("indoor", "single"),
+    _sysu("indoor", "multi"),
+    _sysu("all", "single", agw=True),
+    _sysu("indoor", "single", agw=True),
+    _regdb("v2t", RGB, TIR, ("visible", "thermal")),
+    _regdb("t2v", TIR, RGB, ("thermal", "visible")),
+    _llcm(
+        "vis2nir",
+        RGB,
+        NIR,
+        ("visible", "near-infrared"),
+        "The released test script transposes this direction before scoring, so its figure is that of sampled "
+        "near-infrared probes against all visible images; it must not be compared with this one.",
+    ),
+    _llcm(
+        "nir2vis",
+        NIR,
+        RGB,
+        ("near-infrared", "visible"),
+        "Here the released test script does the same.",
+    ),
+)
+
+PROTOCOLS = {protocol.name: protocol for protocol in _ALL}
+"""All protocols by name; `NAME@VARIANT` is a name of its own."""
 
 
 def protocol_named(name: str) -> Protocol:
@@ -229,5 +172,10 @@ def protocol_named(name: str) -> Protocol:
         InputError: there is none.
     """
     if name not in PROTOCOLS:
-        raise InputError(f"There is no protocol {name!r}", allowed=", ".join(PROTOCOLS))
+        near = get_close_matches(name, PROTOCOLS, n=1)
+        raise InputError(
+            f"There is no protocol {name!r}",
+            allowed=", ".join(PROTOCOLS),
+            do=f"did you mean {near[0]}? `--protocol list` explains each" if near else None,
+        )
     return PROTOCOLS[name]

@@ -47,6 +47,10 @@ class Matching:
         """Return bool for each of some gallery entries (indices): is it of the query's identity."""
         return self._identity.gallery[entries] == self._identity.query[query]
 
+    def identities(self, entries: np.ndarray) -> np.ndarray:
+        """Return a number for the identity of each of some gallery entries; unknown ones have their own."""
+        return self._identity.gallery[entries]
+
     def loses_all(self, query: int) -> bool:
         """Tell whether the rule removed every match; the query's own entry never counts as one."""
         same = self._identity.members(query)
@@ -59,6 +63,7 @@ class Groups:
     """Queries and gallery entries numbered by their values in some columns.
 
     A query's values are all filled (the protocol checks), so an empty cell of a distractor equals none.
+    Rows without any value have a number each.
     """
 
     query: np.ndarray
@@ -68,13 +73,15 @@ class Groups:
 
     @classmethod
     def of(cls, columns: Sequence[str], queries: Sequence[Row], gallery: Sequence[Row]) -> "Groups":
-        codes: dict[tuple[str | None, ...], int] = {}
+        codes: dict[tuple[str | int | None, ...], int] = {}
 
-        def code(row: Row) -> int:
-            return codes.setdefault(tuple(getattr(row, column) for column in columns), len(codes))
+        def code(row: Row, at: int) -> int:
+            values = tuple(getattr(row, column) for column in columns)
+            known = any(value is not None for value in values)
+            return codes.setdefault(values if known else (at,), len(codes))
 
-        of_query = np.array([code(row) for row in queries], dtype=np.int64)
-        of_gallery = np.array([code(row) for row in gallery], dtype=np.int64)
+        of_query = np.array([code(row, at) for at, row in enumerate(queries)], dtype=np.int64)
+        of_gallery = np.array([code(row, len(queries) + at) for at, row in enumerate(gallery)], dtype=np.int64)
         order = np.argsort(of_gallery, kind="stable")
         bounds = np.searchsorted(of_gallery[order], np.arange(len(codes) + 1))
         return cls(query=of_query, gallery=of_gallery, order=order, bounds=bounds)

@@ -12,14 +12,13 @@ from nextreid.evaluation.provenance import Source, hardware, sha256_of, versions
 from nextreid.evaluation.ranking import METRIC_NAMES
 from nextreid.evaluation.report import (
     Control,
-    gains_table,
-    metrics_table,
     per_query,
     read_results,
     results_document,
     write_results,
 )
-from nextreid.evaluation.scenarios import MissingRow
+from nextreid.evaluation.report_markdown import all_scores, gains_table
+from nextreid.evaluation.scenario_missing import MissingRow, missing_entry
 from nextreid.evaluation.statistics import paired_differences
 
 
@@ -42,10 +41,14 @@ def document(**more):
         selection="last epoch",
         controls=[Control("colour-histogram", second, gain)],
         branches={"global": second},
-        missing=[
-            MissingRow(("tir",), ("rgb",), second, gain, left_out=1),
-            MissingRow(("rgb",), ("tir",), None, {}, left_out=9, reason="nothing there"),
-        ],
+        scenarios={
+            "missing": missing_entry(
+                (
+                    MissingRow(("tir",), ("rgb",), second, gain, left_out=1),
+                    MissingRow(("rgb",), ("tir",), None, {}, left_out=9, reason="nothing there"),
+                )
+            )
+        },
         settings={"captions": False},
         **more,
     )
@@ -102,12 +105,12 @@ def test_no_model_no_intervals():
     assert found["embeddings"] is None
     assert found["scenarios"] == {}
     assert set(found["metrics"]) == set(METRIC_NAMES)
-    assert "| result |" in metrics_table(found).markdown()
+    assert "| result |" in all_scores(found).markdown()
 
 
 def test_tables_are_in_percent():
     found = document()
-    table = metrics_table(found, title="NEXT")
+    table = all_scores(found, title="NEXT")
     assert [row[0] for row in table.rows] == [
         "NEXT",
         "branch global",

@@ -108,6 +108,7 @@ def embed_rows(
     subsets: tuple[tuple[str, ...], ...] = (),
     batch_size: int = 64,
     precision: str = "fp32",
+    fill: str = "mask",
 ) -> "Embeddings":
     """Embed rows of a manifest, in their order."""
     return reader.embed(
@@ -116,6 +117,7 @@ def embed_rows(
         subsets=subsets,
         batch_size=batch_size,
         precision="bf16" if precision == "bf16" else "fp32",
+        fill="zero" if fill == "zero" else "mask",
         progress=terminal.progress,
     )
 

@@ -2,13 +2,21 @@
 
 import argparse
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextreid.cli.embed import add_model_options, embed_rows, load, say_what_runs
+from nextreid.cli.embed import add_model_options
+from nextreid.cli.evaluate_scenarios import (
+    ALL,
+    add_scenario_options,
+    needs_subsets,
+    run_scenarios,
+    show_scenarios,
+    wanted_scenarios,
+)
+from nextreid.cli.evaluate_vectors import vectors_to_score
 from nextreid.cli.keeping import add_keeping_option, keep_embeddings, place_of_embeddings
-from nextreid.cli.reading import Opened, open_data
+from nextreid.cli.reading import open_data
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb, whole_number
 from nextreid.cli.writing import check_out
@@ -16,12 +24,9 @@ from nextreid.errors import InputError
 
 if TYPE_CHECKING:
     from nextreid.data.manifest import Manifest
-    from nextreid.embedding.embeddings import Embeddings
     from nextreid.evaluation.protocols import Protocol
-    from nextreid.evaluation.provenance import Source
 
 PROTOCOLS = ("cross-camera", "cross-scene", "none")
-SCENARIOS = ("missing", "all")
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,13 +38,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--protocol", choices=PROTOCOLS, help="default: the benchmark's own; else it has to be given"
     )
     parser.add_argument("--metric", choices=("cosine", "euclidean"), default="cosine", help="default: cosine")
-    parser.add_argument(
-        "--scenario",
-        choices=SCENARIOS,
-        action="append",
-        default=[],
-        help="missing: every proper subset of the modalities, the others absent in query and gallery",
-    )
+    add_scenario_options(parser)
     parser.add_argument(
         "--bootstrap",
         type=whole_number(0),
@@ -89,8 +88,9 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.evaluation.evaluate import evaluate_branches, evaluate_embeddings
     from nextreid.evaluation.protocols import protocol_named
     from nextreid.evaluation.provenance import Source, training_of
-    from nextreid.evaluation.report import gains_table, metrics_table, results_document, write_results
-    from nextreid.evaluation.scenarios import missing_modalities
+    from nextreid.evaluation.report import results_document, write_results
+    from nextreid.evaluation.report_markdown import all_scores, write_markdown
+    from nextreid.evaluation.scenario import ScenarioContext
 
     check_out(args.out, suffixes=(".json",))
     keep_at = place_of_embeddings(args)
@@ -101,8 +101,8 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     protocol = protocol_named(protocol_for(manifest, args.protocol))
     terminal.remark(f"protocol: {protocol.name} (version {protocol.version}). {protocol.summary}")
     _say_valid_queries(manifest, protocol, terminal)
-    missing = bool(args.scenario)
-    embedded = _embed(args, opened, terminal, missing) if args.model else _read_embeddings(args, terminal)
+    scenarios = wanted_scenarios(args)
+    embedded = vectors_to_score(args, opened, terminal, subsets=needs_subsets(scenarios))
     evaluation = evaluate_embeddings(
         embedded.embeddings,
         manifest,
@@ -112,10 +112,19 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         seed=args.seed or 0,
         progress=terminal.progress,
     )
-    subsets = (
-        missing_modalities(embedded.embeddings, manifest, full=evaluation, progress=terminal.progress)
-        if missing
-        else ()
+    outcome = run_scenarios(
+        scenarios,
+        ScenarioContext(
+            manifest=manifest,
+            embeddings=embedded.embeddings,
+            full=evaluation,
+            model=embedded.reader,
+            model_path=str(args.model) if args.model else None,
+            captions=embedded.captions,
+            batch_size=args.batch_size,
+            progress=terminal.progress,
+        ),
+        everything=ALL in args.scenario,
     )
     document = results_document(
         evaluation,
@@ -123,45 +132,31 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         selection=selection_of(args.model),
         model=embedded.model,
         embeddings=embedded.file or keep_embeddings(embedded.embeddings, keep_at, args.out),
-        missing=subsets,
+        scenarios=outcome.entries,
+        scenarios_left_out=outcome.left_out,
         branches=evaluate_branches(embedded.embeddings, manifest, full=evaluation),
-        settings={**embedded.settings, "layout": args.layout or manifest.layout, "left_out": opened.summary()},
+        settings={
+            **embedded.settings,
+            "layout": args.layout or manifest.layout,
+            "left_out": opened.summary(),
+        },
         training=training_of(args.model) if args.model else None,
         device=embedded.device,
     )
     args.out.parent.mkdir(parents=True, exist_ok=True)
     files = write_results(document, evaluation.ranking, args.out)
-    table = metrics_table(document)
+    tables = write_markdown(document, args.out)
+    table = all_scores(document)
     terminal.table(f"{manifest.name}, {protocol.name}, percent", table.header, table.rows)
-    if subsets:
-        gains = gains_table(document)
-        terminal.table("Everything minus a subset, points", gains.header, gains.rows)
+    show_scenarios(document, terminal)
     counts = evaluation.counts
     terminal.text(
         f"{counts.valid} of {counts.total} queries count; {counts.removed_by_filter} lost every match to the "
         f"protocol, {counts.without_match} had none; gallery {counts.gallery}"
     )
-    terminal.text(f"{files[0]} and {files[1]}")
+    terminal.text(f"{files[0]}, {files[1]} and {tables}")
     terminal.result(document)
     return 0
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """Embeddings to score, and what results say of them.
-
-    Attributes:
-        embeddings: the vectors.
-        settings: what else the scores depend on.
-        device: what computed them.
-        model, file: what they come from.
-    """
-
-    embeddings: "Embeddings"
-    settings: dict[str, Any]
-    device: str
-    model: "Source | None" = None
-    file: "Source | None" = None
 
 
 def _say_valid_queries(manifest: "Manifest", protocol: "Protocol", terminal: Terminal) -> None:
@@ -173,50 +168,6 @@ def _say_valid_queries(manifest: "Manifest", protocol: "Protocol", terminal: Ter
     matching = protocol.match(queries, [row for row in rows if row.is_gallery])
     valid = sum(len(matching.positives(query)) > 0 for query in range(len(queries)))
     terminal.remark(f"{valid} of {len(queries)} queries keep a match in the gallery")
-
-
-def _read_embeddings(args: argparse.Namespace, terminal: Terminal) -> Embedded:
-    from nextreid.embedding.embeddings import load_embeddings
-    from nextreid.evaluation.provenance import Source
-
-    if args.captions != "auto":
-        raise InputError(
-            "option --captions has no effect on embeddings that were written before",
-            do="give it to `nextreid embed`",
-        )
-    embeddings = load_embeddings(args.embeddings)
-    source = Source.beside(args.embeddings, args.out)
-    terminal.remark(f"embeddings: {args.embeddings} ({len(embeddings)}, sha256 {source.sha256[:12]})")
-    return Embedded(embeddings, {"captions": "unknown"}, device="none", file=source)
-
-
-def _embed(args: argparse.Namespace, opened: Opened, terminal: Terminal, missing: bool) -> Embedded:
-    from nextreid.embedding.embedder import each_subset
-    from nextreid.evaluation.provenance import Source
-    from nextreid.model.pretrained import weights_sha256
-
-    loaded = load(args, opened)
-    sha256 = weights_sha256(args.model)
-    say_what_runs(loaded, args, terminal, sha256=sha256)
-    test = opened.manifest.split("test")
-    present = {name for row in test.rows for name in row.paths}
-    shown = tuple(name for name in test.modalities if name in present)
-    embeddings = embed_rows(
-        loaded.reader,
-        test.rows,
-        loaded.captions,
-        terminal=terminal,
-        subsets=each_subset(shown) if missing else (),
-        batch_size=args.batch_size,
-        precision=args.precision,
-    )
-    settings = {
-        "captions": loaded.captions.source,
-        "captions_from_truth": loaded.captions.from_truth,
-        "precision": args.precision,
-    }
-    source = Source(path=str(args.model), sha256=sha256)
-    return Embedded(embeddings, settings, device=str(loaded.reader.device), model=source)
 
 
 VERBS = (

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nextreid.cli.terminal import Terminal
 from nextreid.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ def add_scenario_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fill",
         choices=FILLS,
-        default="mask",
         help="an absent modality is left out (mask), or its image is zero after normalisation, as in other "
         "published code (zero); default: mask",
     )
@@ -83,6 +83,25 @@ def run_scenarios(names: Sequence[str], context: "ScenarioContext", *, everythin
     return Outcome(entries, left_out)
 
 
+def show_scenarios(document: Mapping[str, Any], terminal: Terminal) -> None:
+    """Print the tables of whatever does not fit the table of all scores, and what was not run."""
+    from nextreid.evaluation.report_markdown import sections_of
+
+    for section in sections_of(document):
+        for table in section.tables:
+            terminal.table(f"\n{section.title}: {table.title}", table.header, table.rows)
+        if section.tables and section.text:
+            terminal.text(section.text)
+    for name, reason in document["scenarios_left_out"].items():
+        terminal.remark(f"scenario {name} was not run: {reason}")
+
+
+def _missing(context: "ScenarioContext") -> dict[str, Any]:
+    from nextreid.evaluation.scenario_missing import run
+
+    return run(context)
+
+
 def _fine_grained(context: "ScenarioContext") -> dict[str, Any]:
     from nextreid.evaluation.scenario_fine_grained import run
 
@@ -96,6 +115,7 @@ def _consistency(context: "ScenarioContext") -> dict[str, Any]:
 
 
 _RUNNERS: dict[str, Callable[["ScenarioContext"], dict[str, Any]]] = {
+    "missing": _missing,
     "fine-grained": _fine_grained,
     "consistency": _consistency,
 }

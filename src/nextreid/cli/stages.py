@@ -37,9 +37,9 @@ class Scores:
 
     def show(self, document: Mapping[str, Any], terminal: Terminal) -> None:
         """Print the tables."""
-        from nextreid.evaluation.report import gains_table, metrics_table
+        from nextreid.evaluation.report_markdown import all_scores, gains_table
 
-        table = metrics_table(document, title="trained")
+        table = all_scores(document, title="trained")
         queries = document["queries"]
         terminal.table(
             f"\nNEXT on {queries['valid']} queries of the synthetic test split, {PROTOCOL}, percent",
@@ -84,7 +84,7 @@ def score_everything(
     from nextreid.evaluation.evaluate import evaluate_branches, evaluate_embeddings
     from nextreid.evaluation.provenance import Source, sha256_of
     from nextreid.evaluation.report import Control, results_document
-    from nextreid.evaluation.scenarios import missing_modalities
+    from nextreid.evaluation.scenario_missing import missing_entry, missing_modalities
     from nextreid.evaluation.statistics import paired_differences
     from nextreid.model.pretrained import weights_sha256
 
@@ -123,7 +123,11 @@ def score_everything(
         selection=selection,
         model=Source(path=str(folder), sha256=weights_sha256(folder)),
         embeddings=Source(path=str(out / "embeddings.npz"), sha256=sha256_of(out / "embeddings.npz")),
-        missing=missing_modalities(vectors, manifest, full=trained, progress=terminal.progress),
+        scenarios={
+            "missing": missing_entry(
+                missing_modalities(vectors, manifest, full=trained, progress=terminal.progress)
+            )
+        },
         branches=evaluate_branches(vectors, manifest, full=trained),
         controls=[
             control("untrained", untrained),

@@ -17,7 +17,7 @@ from nextreid.data.images import ImageTransform
 from nextreid.data.loaders import batch_from_observations
 from nextreid.embedding.embeddings import Embeddings
 from nextreid.errors import InputError
-from nextreid.model.encoder import restricted
+from nextreid.model.encoder import blank_tokens, restricted, zero_filled
 from nextreid.model.outputs import Tokens
 from nextreid.model.pretrained import Pretrained, load_model, save_model
 from nextreid.model.sentences import select_prompts
@@ -25,6 +25,9 @@ from nextreid.observation import Observation, Sentence
 from nextreid.progress import Progress, Silent
 
 Precision = Literal["fp32", "bf16"]
+
+Fill = Literal["mask", "zero"]
+"""An absent image is left out, or stands as zeros (after normalisation) under the model's own modalities."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -98,6 +101,7 @@ class NextReID:
         captions: bool = True,
         subsets: Sequence[Sequence[str]] = (),
         precision: Precision = "fp32",
+        fill: Fill = "mask",
         progress: Progress | None = None,
         places: Sequence[str] | None = None,
     ) -> Embeddings:
@@ -110,6 +114,7 @@ class NextReID:
             subsets: modality sets to embed besides, as if the others were absent; an observation
                 with none of a subset gets a row of zeros there.
             precision: of the arithmetic.
+            fill: what stands for an absent image, in `subsets` too.
             progress: one step per observation.
             places: where each stands (file and row), for errors.
 
@@ -129,9 +134,11 @@ class NextReID:
         for part, batch in self._batches(observations, batch_size, captions, progress, places):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
                 tokens = self.model.encoder(batch)
-                rows.append(_numpy(self.model.describe(tokens, batch).embedding()))
+                blank = blank_tokens(self.model.encoder, batch) if fill == "zero" else None
+                whole = tokens if blank is None else zero_filled(tokens, blank, tokens.present)
+                rows.append(_numpy(self.model.describe(whole, batch).embedding()))
                 for subset in subsets:
-                    part_rows = self._subset_rows(tokens, batch, part, frozenset(subset), captions)
+                    part_rows = self._subset_rows(tokens, blank, batch, part, frozenset(subset), captions)
                     parts["+".join(subset)].append(part_rows)
         edges = np.cumsum([0, *widths.values()]).tolist()
         return Embeddings(
@@ -210,6 +217,7 @@ class NextReID:
     def _subset_rows(
         self,
         tokens: Tokens,
+        blank: Tokens | None,
         batch: Batch,
         part: Sequence[Observation],
         subset: frozenset[str],
@@ -220,7 +228,8 @@ class NextReID:
         some = (tokens.present & columns).any(dim=1)  # (B,)
         keep = columns | ~some[:, None]  # those with none are computed from what they have, then cleared
         prompts = tuple(self._prompts(o.captions, frozenset(o.modalities) & subset, captions) for o in part)
-        output = self.model.describe(restricted(tokens, keep), replace(batch, prompts=prompts))
+        shown = restricted(tokens, keep) if blank is None else zero_filled(tokens, blank, columns)
+        output = self.model.describe(shown, replace(batch, prompts=prompts))
         return _numpy(output.embedding() * some[:, None])
 
 

@@ -1,7 +1,4 @@
-"""Result files: results.json, the per-query table beside it, and tables for people.
-
-Fractions 0..1 in files, percent in tables.
-"""
+"""Result files: results.json and the per-query table beside it. Fractions 0..1."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,8 +12,8 @@ from nextreid.atomic import written_whole
 from nextreid.errors import InputError
 from nextreid.evaluation.evaluate import Evaluation
 from nextreid.evaluation.provenance import Source, checksum, hardware, versions
-from nextreid.evaluation.ranking import METRIC_NAMES, Ranking
-from nextreid.evaluation.scenarios import MissingRow
+from nextreid.evaluation.ranking import Ranking
+from nextreid.evaluation.report_entries import gains_entry, metrics_entry
 from nextreid.evaluation.statistics import PairedDifference
 
 FORMAT = "nextreid.results/1"
@@ -37,19 +34,6 @@ class Control:
     gain: Mapping[str, PairedDifference]
 
 
-@dataclass(frozen=True)
-class Table:
-    """Rows of text for a terminal or a Markdown file."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def markdown(self) -> str:
-        """Return the table in Markdown; the first column to the left, the others to the right."""
-        rule = ("---", *("---:" for _ in self.header[1:]))
-        return "".join(f"| {' | '.join(row)} |\n" for row in (self.header, rule, *self.rows))
-
-
 def results_document(
     evaluation: Evaluation,
     *,
@@ -57,7 +41,8 @@ def results_document(
     selection: str,
     model: Source | None = None,
     embeddings: Source | None = None,
-    missing: Sequence[MissingRow] = (),
+    scenarios: Mapping[str, Any] | None = None,
+    scenarios_left_out: Mapping[str, str] | None = None,
     branches: Mapping[str, Evaluation] | None = None,
     controls: Sequence[Control] = (),
     settings: Mapping[str, Any] | None = None,
@@ -72,19 +57,17 @@ def results_document(
         selection: how the checkpoint was chosen, e.g. `best validation mAP` or `last epoch`.
         model: the model folder, where one was used.
         embeddings: the embeddings file, where one was used or written.
-        missing: rows of the scenario `missing`, where it was run.
+        scenarios: name -> entry, of those that were run.
+        scenarios_left_out: name -> why it was not run though all were asked for.
         branches: the scores of each branch of the vectors alone.
         controls: what the result is compared with.
         settings: what else the scores depend on, e.g. `{"captions": false}`; plain JSON values.
         training: the seed and the configuration the model was trained with, where known.
         device: what the model ran on.
     """
-    scenarios: dict[str, Any] = {}
-    if missing:
-        scenarios["missing"] = {"rows": [_missing_entry(row) for row in missing]}
     return {
         "format": FORMAT,
-        "metrics": _metrics(evaluation),
+        "metrics": metrics_entry(evaluation),
         "chance": dict(evaluation.chance),
         "queries": asdict(evaluation.counts),
         "protocol": {"name": evaluation.protocol.name, "version": evaluation.protocol.version},
@@ -97,12 +80,13 @@ def results_document(
         "model": _source(model),
         "embeddings": _source(embeddings),
         "training": dict(training) if training else None,
-        "branches": {name: _metrics(alone) for name, alone in (branches or {}).items()},
+        "branches": {name: metrics_entry(alone) for name, alone in (branches or {}).items()},
         "controls": {
-            control.name: {"metrics": _metrics(control.evaluation), "gain": _gains(control.gain)}
+            control.name: {"metrics": metrics_entry(control.evaluation), "gain": gains_entry(control.gain)}
             for control in controls
         },
-        "scenarios": scenarios,
+        "scenarios": dict(scenarios or {}),
+        "scenarios_left_out": dict(scenarios_left_out or {}),
         "versions": versions(),
         "hardware": hardware(device),
     }
@@ -175,78 +159,5 @@ def per_query(ranking: Ranking) -> pd.DataFrame:
     )
 
 
-def metrics_table(document: Mapping[str, Any], *, title: str = "result") -> Table:
-    """Build the table of a results document, in percent: result, branches, controls, chance, M(X)."""
-    rows = [_row(title, document["metrics"])]
-    for name, branch in document["branches"].items():
-        rows.append(_row(f"branch {name}", branch))
-    for name, control in document["controls"].items():
-        rows.append(_row(name, control["metrics"]))
-    rows.append(_row("chance", document["chance"]))
-    for entry in document["scenarios"].get("missing", {}).get("rows", ()):
-        rows.append(_row(entry["name"], entry["metrics"] or {}))
-    return Table(header=("", "mAP", "95 %", "R-1", "95 %", "R-5", "R-10", "R-20", "mINP"), rows=tuple(rows))
-
-
-def gains_table(document: Mapping[str, Any]) -> Table:
-    """Build the table of differences: the result minus each control and each M(X), in points."""
-    gains = [(name, control["gain"]) for name, control in document["controls"].items()]
-    gains += [
-        (entry["name"], entry["gain"])
-        for entry in document["scenarios"].get("missing", {}).get("rows", ())
-        if entry["metrics"]
-    ]
-    rows = []
-    for name, gain in gains:
-        cells = [f"minus {name}"]
-        for metric in ("mAP", "rank1"):
-            if metric in gain:
-                low, high = gain[metric]["interval"]
-                cells += [
-                    f"{100 * gain[metric]['difference']:+.1f}",
-                    f"{100 * low:+.1f} to {100 * high:+.1f}",
-                ]
-            else:
-                cells += ["", ""]
-        rows.append(tuple(cells))
-    return Table(header=("", "mAP", "95 %", "R-1", "95 %"), rows=tuple(rows))
-
-
-def _row(name: str, metrics: Mapping[str, Any]) -> tuple[str, ...]:
-    cells = [name]
-    for metric in METRIC_NAMES:
-        cells.append(f"{100 * metrics[metric]:.1f}" if metric in metrics else "")
-        if metric in ("mAP", "rank1"):
-            interval = metrics.get(f"{metric}_ci")
-            cells.append(f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}" if interval else "")
-    return tuple(cells)
-
-
-def _metrics(evaluation: Evaluation) -> dict[str, Any]:
-    document: dict[str, Any] = dict(evaluation.metrics)
-    document.update({f"{name}_ci": list(interval) for name, interval in evaluation.intervals.items()})
-    return document
-
-
 def _source(source: Source | None) -> dict[str, str] | None:
     return None if source is None else {"path": source.path, "sha256": source.sha256}
-
-
-def _gains(gains: Mapping[str, PairedDifference]) -> dict[str, Any]:
-    return {
-        name: {"difference": gain.difference, "interval": list(gain.interval), "better": gain.better}
-        for name, gain in gains.items()
-    }
-
-
-def _missing_entry(row: MissingRow) -> dict[str, Any]:
-    return {
-        "name": row.name,
-        "absent": list(row.absent),
-        "shown": list(row.shown),
-        "left_out": row.left_out,
-        "metrics": _metrics(row.evaluation) if row.evaluation else None,
-        "queries": asdict(row.evaluation.counts) if row.evaluation else None,
-        "gain": _gains(row.gain),
-        "reason": row.reason or None,
-    }

@@ -8,9 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from nextreid.atomic import written_whole
-from nextreid.evaluation.report_section import METRIC_HEADER, Section, Table, score_row
+from nextreid.evaluation import scenario_missing
+from nextreid.evaluation.report_section import METRIC_HEADER, Section, Table, gain_table, score_row
 
-SECTIONS: Mapping[str, Callable[[Any], Section]] = {}
+
+def _controls(controls: Mapping[str, Any]) -> Section:
+    gains = gain_table((f"minus {name}", control["gain"]) for name, control in controls.items())
+    return Section("Controls", tables=(gains,) if gains.rows else ())
+
+
+SECTIONS: Mapping[str, Callable[[Any], Section]] = {
+    "controls": _controls,
+    "scenarios.missing": scenario_missing.section,
+}
 """Key of results.json, parts joined by a dot, e.g. `scenarios.text` -> what shows the value there."""
 
 
@@ -20,15 +30,27 @@ def sections_of(document: Mapping[str, Any]) -> tuple[Section, ...]:
     return tuple(show(value) for show, value in found if value)
 
 
-def all_scores(document: Mapping[str, Any]) -> Table:
-    """Build the one table: the result, its branches, controls and chance, then every section's scores."""
-    rows = [score_row("result", document["metrics"])]
+def all_scores(document: Mapping[str, Any], *, title: str = "result") -> Table:
+    """Build the one table: the result, its branches, controls and chance, then every section's scores.
+
+    Args:
+        document: of results.json.
+        title: what to call the result.
+    """
+    rows = [score_row(title, document["metrics"])]
     rows += [score_row(f"branch {name}", metrics) for name, metrics in document["branches"].items()]
     rows += [score_row(name, control["metrics"]) for name, control in document["controls"].items()]
     rows.append(score_row("chance", document["chance"]))
     for section in sections_of(document):
         rows += [score_row(name, metrics) for name, metrics in section.scores]
     return Table(METRIC_HEADER, tuple(rows), title="All scores, percent")
+
+
+def gains_table(document: Mapping[str, Any]) -> Table:
+    """Build the table of the result minus each control and each M(X), in points."""
+    gains = [(f"minus {name}", control["gain"]) for name, control in document["controls"].items()]
+    missing = document["scenarios"].get("missing", {}).get("rows", ())
+    return gain_table([*gains, *((f"minus {row['name']}", row["gain"]) for row in missing)])
 
 
 def markdown(document: Mapping[str, Any]) -> str:

@@ -1,11 +1,14 @@
 """The pieces that reports are put together from: tables, and sections that hold them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 METRIC_HEADER = ("", "mAP", "95 %", "R-1", "95 %", "R-5", "R-10", "R-20", "mINP")
 """Of every table of scores."""
+
+GAIN_HEADER = ("", "mAP", "95 %", "R-1", "95 %")
+"""Of every table of differences."""
 
 _METRICS = ("mAP", "rank1", "rank5", "rank10", "rank20", "mINP")
 _WITH_INTERVAL = ("mAP", "rank1")
@@ -61,6 +64,23 @@ def score_row(name: str, metrics: Mapping[str, Any]) -> tuple[str, ...]:
         if metric in _WITH_INTERVAL:
             cells.append(span(metrics.get(f"{metric}_ci")))
     return tuple(cells)
+
+
+def gain_table(gains: Iterable[tuple[str, Mapping[str, Any]]]) -> Table:
+    """Build a table of differences in points, with intervals, of mAP and Rank-1.
+
+    Args:
+        gains: (name, metric -> `difference` and `interval`); those without any are left out.
+    """
+    rows = []
+    for name, gain in gains:
+        cells = [name]
+        for metric in ("mAP", "rank1"):
+            found = gain.get(metric) or {}
+            cells += [points(found.get("difference")), span(found.get("interval"), signed=True)]
+        if any(cells[1:]):
+            rows.append(tuple(cells))
+    return Table(GAIN_HEADER, tuple(rows), title="The result minus ..., points")
 
 
 def percent(share: float | None) -> str:

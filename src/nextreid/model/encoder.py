@@ -148,6 +148,68 @@ def restricted(tokens: Tokens, keep: Tensor) -> Tokens:
     )
 
 
+def blank_tokens(encoder: MultiModalEncoder, batch: Batch) -> Tokens:
+    """Return what the encoder makes of a batch whose known images are all zero, after normalisation.
+
+    Args:
+        encoder: whose modalities are shown as zeros; others stay absent.
+        batch: whose columns, size and cameras are taken. A zero image depends on nothing else, so each
+            camera's is encoded once.
+    """
+    cameras = tuple(dict.fromkeys(batch.camera))
+    n, C = len(cameras), len(batch.modalities)
+    device = batch.present.device
+    first = next(iter(batch.images.values()))
+    zeros = first.new_zeros(n, *first.shape[1:])
+    known = torch.arange(C, device=device) < len(encoder.modalities)
+    tokens: Tokens = encoder(
+        Batch(
+            images=dict.fromkeys(batch.modalities, zeros),
+            present=known.expand(n, C),
+            modalities=batch.modalities,
+            named=None,
+            camera=cameras,
+            prompts=((),) * n,
+            observation=tuple(map(str, range(n))),
+        )
+    )
+    row = torch.tensor([cameras.index(name) for name in batch.camera], device=device)  # (B,)
+    same = tokens.dense is tokens.patches
+    patches = tokens.patches[row]
+    return _tokens(
+        classes=tokens.classes[row],
+        patches=patches,
+        dense=patches if same else tokens.dense[row],
+        present=tokens.present[row],
+        roles=tokens.roles[row],
+        grid=tokens.grid,
+    )
+
+
+def zero_filled(tokens: Tokens, blank: Tokens, keep: Tensor) -> Tokens:
+    """Return the tokens as if the images that are not kept were there and zero after normalisation.
+
+    The convention of DeMo's and IDEA's public code for an absent modality: the branch still runs, and its
+    output stays in the feature.
+
+    Args:
+        tokens: of all images.
+        blank: of zero images, by `blank_tokens`; columns absent there stay absent.
+        keep: (B,C) bool.
+    """
+    real = tokens.present & keep
+    patches = torch.where(real[..., None, None], tokens.patches, blank.patches)
+    same = tokens.dense is tokens.patches
+    return _tokens(
+        classes=torch.where(real[..., None], tokens.classes, blank.classes),
+        patches=patches,
+        dense=patches if same else torch.where(real[..., None, None], tokens.dense, blank.dense),
+        present=real | blank.present,
+        roles=tokens.roles,
+        grid=tokens.grid,
+    )
+
+
 def _tokens(
     *, classes: Tensor, patches: Tensor, dense: Tensor, present: Tensor, roles: Tensor, grid: tuple[int, int]
 ) -> Tokens:

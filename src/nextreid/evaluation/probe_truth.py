@@ -98,7 +98,7 @@ def read_truth(manifest: Manifest, schema: Schema) -> WorldTruth | None:
     path = manifest.root / TRUTH
     if not path.is_file():
         return None
-    table = _table(path)
+    table = truth_table(path)
     attributes = {attribute.name: a for a, attribute in enumerate(schema.attributes)}
     values = {
         (attribute.name, value): code
@@ -138,7 +138,12 @@ def read_truth(manifest: Manifest, schema: Schema) -> WorldTruth | None:
     )
 
 
-def _table(path: Path) -> pd.DataFrame:
+def truth_table(path: Path) -> pd.DataFrame:
+    """Read a truth.parquet: one row per observation, modality and attribute, columns `COLUMNS`.
+
+    Raises:
+        InputError: a file that cannot be read, lacks a column, or is empty.
+    """
     try:
         table = pd.read_parquet(path)
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors

@@ -51,6 +51,11 @@ class Matching:
         """Return a number for the identity of each of some gallery entries; unknown ones have their own."""
         return self._identity.gallery[entries]
 
+    def alike(self) -> np.ndarray:
+        """Return (Q,) int: queries with one number have the same matches and removed entries."""
+        both = np.stack([self._identity.query, self._removal.query], axis=1)
+        return np.unique(both, axis=0, return_inverse=True)[1].reshape(-1)
+
     def loses_all(self, query: int) -> bool:
         """Tell whether the rule removed every match; the query's own entry never counts as one."""
         same = self._identity.members(query)

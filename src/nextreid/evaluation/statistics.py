@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextreid.errors import InputError
+from nextreid.evaluation.identity_chance import identity_chance
+from nextreid.evaluation.per_query import PerQuery
 from nextreid.evaluation.ranking import CMC_RANKS, METRIC_NAMES, Ranking
 from nextreid.seeding import numpy_generator
 
@@ -50,18 +52,18 @@ class PairedDifference:
 
 
 def bootstrap_intervals(
-    ranking: Ranking, *, samples: int = 1000, seed: int = 0
+    scored: Ranking | PerQuery, *, samples: int = 1000, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
     """Return the 95 % percentile interval of each metric over resampled valid queries.
 
     Args:
-        ranking: the outcome per query.
+        scored: the outcome per query, of one trial or averaged over all.
         samples: how many times to draw as many queries as there are, with replacement; 0 gives {}.
         seed: of the draws.
     """
     if samples == 0:
         return {}
-    intervals = mean_intervals(ranking.scores(), samples=samples, seed=seed)
+    intervals = mean_intervals(scored.scores(), samples=samples, seed=seed)
     return dict(zip(METRIC_NAMES, intervals, strict=True))
 
 
@@ -80,12 +82,13 @@ def mean_intervals(
 
 
 def paired_differences(
-    first: Ranking, second: Ranking, *, samples: int = 1000, seed: int = 0
+    first: Ranking | PerQuery, second: Ranking | PerQuery, *, samples: int = 1000, seed: int = 0
 ) -> dict[str, PairedDifference]:
-    """Compare two rankings of the same queries: both take the same resampled queries each time.
+    """Compare two scores of the same queries: both take the same resampled queries each time.
 
     Args:
-        first, second: their queries and which of them are valid must be the same.
+        first, second: of one trial, or averaged over all (`Evaluation.per_query`); their queries and
+            which of them are valid must be the same.
         samples: how many resamples, at least 1.
         seed: of the draws.
 
@@ -97,9 +100,10 @@ def paired_differences(
     """
     if samples < 1:
         raise InputError(f"{samples} bootstrap samples", allowed="1 or more for a difference")
+    of_first, of_second = _queries_of(first), _queries_of(second)
     for name, a, b in (
-        ("queries", first.matching.query, second.matching.query),
-        ("valid queries", first.matching.query[first.valid], second.matching.query[second.valid]),
+        ("queries", of_first, of_second),
+        ("valid queries", of_first[first.valid], of_second[second.valid]),
     ):
         if not np.array_equal(a, b):
             only = sorted(set(a.tolist()) ^ set(b.tolist()))[:3]
@@ -122,6 +126,10 @@ def paired_differences(
     }
 
 
+def _queries_of(scored: Ranking | PerQuery) -> np.ndarray:
+    return scored.query if isinstance(scored, PerQuery) else scored.matching.query
+
+
 def chance_scores(ranking: Ranking) -> dict[str, float]:
     """Return what ranking the kept gallery at random scores on average: mAP and Rank-k, 0..1.
 
@@ -129,8 +137,13 @@ def chance_scores(ranking: Ranking) -> dict[str, float]:
 
         E[AP] = (H_N + (n - 1) / (N - 1) (N - H_N)) / N
         P(first match within k) = 1 - C(N - n, k) / C(N, k)
+
+    Where the protocol counts its CMC curve in identities, Rank-k is that of `identity_chance`.
     """
-    return random_order_scores(ranking.matches[ranking.valid], ranking.kept[ranking.valid])
+    scores = random_order_scores(ranking.matches[ranking.valid], ranking.kept[ranking.valid])
+    if ranking.matching.protocol.cmc == "identity":
+        scores.update(zip([f"rank{k}" for k in CMC_RANKS], identity_chance(ranking, CMC_RANKS), strict=True))
+    return scores
 
 
 def random_order_scores(n: np.ndarray, total: np.ndarray) -> dict[str, float]:

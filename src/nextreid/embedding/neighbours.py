@@ -33,18 +33,30 @@ class Block:
         start: row of the block's first query.
         keys: (rows, G) float32, growing with distance; the reader may overwrite it.
         offset: (rows, 1) float32, what `to_distance` adds: |a|^2, or 1 for cosine.
-        metric: the metric's name.
+        metric: the metric's name; `reranked` where the keys are distances already (0..1), offset 0.
     """
 
     start: int
     keys: np.ndarray
     offset: np.ndarray
-    metric: Metric
+    metric: Metric | Literal["reranked"]
 
     def to_distance(self, row: int, keys: np.ndarray) -> np.ndarray:
         """Turn keys of one of the block's queries into distances (cosine: 0..2)."""
         shifted = np.maximum(keys + self.offset[row], 0.0)
-        return shifted if self.metric == "cosine" else np.sqrt(shifted)
+        return np.sqrt(shifted) if self.metric == "euclidean" else shifted
+
+
+def nearest(keys: np.ndarray, count: int) -> np.ndarray:
+    """Return the nearest items of one query, nearest first, ties in gallery order.
+
+    Args:
+        keys: (G,) float32, growing with distance.
+        count: how many, at most G.
+    """
+    bound = np.partition(keys, count - 1)[count - 1]
+    candidates = np.flatnonzero(keys <= bound)  # ascending: a stable sort leaves ties in gallery order
+    return candidates[np.argsort(keys[candidates], kind="stable")[:count]]
 
 
 def distance_blocks(
@@ -74,7 +86,7 @@ def distance_blocks(
             allowed="(Q, D) and (G, D) with the same D",
         )
     if metric == "cosine":
-        left, right = _normalised(queries, "query"), _normalised(gallery, "gallery item")
+        left, right = unit_vectors(queries, "query"), unit_vectors(gallery, "gallery item")
         right, inverse = _distinct(right)
         bias = None
         offset = np.ones((len(queries), 1), dtype=np.float32)
@@ -132,7 +144,12 @@ def _row_hashes(vectors: np.ndarray) -> np.ndarray:
     return hashes
 
 
-def _normalised(vectors: np.ndarray, what: str) -> np.ndarray:
+def unit_vectors(vectors: np.ndarray, what: str) -> np.ndarray:
+    """Return vectors (n, D) float32 divided by their lengths.
+
+    Raises:
+        InputError: a vector of zeros; `what` says what its row is.
+    """
     norms = np.sqrt(_squared_norms(vectors, what, limit=np.inf))[:, None]
     if (norms == 0).any():
         raise InputError(

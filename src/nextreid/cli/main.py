@@ -34,6 +34,7 @@ VERB_FILES = (
     "train",
     "embed",
     "evaluate",
+    "compare",
     "model",
     "quickstart",
 )

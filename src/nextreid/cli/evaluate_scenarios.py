@@ -102,6 +102,12 @@ def _missing(context: "ScenarioContext") -> dict[str, Any]:
     return run(context)
 
 
+def _any_to_any(context: "ScenarioContext") -> dict[str, Any]:
+    from nextreid.evaluation.scenario_any_to_any import run
+
+    return run(context)
+
+
 def _fine_grained(context: "ScenarioContext") -> dict[str, Any]:
     from nextreid.evaluation.scenario_fine_grained import run
 
@@ -116,6 +122,7 @@ def _consistency(context: "ScenarioContext") -> dict[str, Any]:
 
 _RUNNERS: dict[str, Callable[["ScenarioContext"], dict[str, Any]]] = {
     "missing": _missing,
+    "any-to-any": _any_to_any,
     "fine-grained": _fine_grained,
     "consistency": _consistency,
 }

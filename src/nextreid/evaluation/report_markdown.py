@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nextreid.atomic import written_whole
-from nextreid.evaluation import scenario_missing
+from nextreid.evaluation import scenario_any_to_any, scenario_missing, trials
 from nextreid.evaluation.report_section import METRIC_HEADER, Section, Table, gain_table, score_row
 
 
@@ -18,8 +18,10 @@ def _controls(controls: Mapping[str, Any]) -> Section:
 
 
 SECTIONS: Mapping[str, Callable[[Any], Section]] = {
+    "trials": trials.section,
     "controls": _controls,
     "scenarios.missing": scenario_missing.section,
+    "scenarios.any-to-any": scenario_any_to_any.section,
 }
 """Key of results.json, parts joined by a dot, e.g. `scenarios.text` -> what shows the value there."""
 
@@ -60,7 +62,7 @@ def markdown(document: Mapping[str, Any]) -> str:
         f"# {data['name']}: results",
         f"Protocol {protocol['name']} (version {protocol['version']}), {document['metric']} distance, "
         f"{queries['valid']} of {queries['total']} queries count, gallery {queries['gallery']}; "
-        f"checkpoint chosen by: {document['selection']}; seed {document['seed']}. Percent; 95 % are intervals "
+        f"checkpoint chosen by: {document['selection']}; seed {document['seed']}. Percent; 95 %: intervals "
         f"over queries ({document['bootstrap']} resamples).",
         all_scores(document).markdown(),
     ]

@@ -66,11 +66,14 @@ def score_row(name: str, metrics: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(cells)
 
 
-def gain_table(gains: Iterable[tuple[str, Mapping[str, Any]]]) -> Table:
+def gain_table(
+    gains: Iterable[tuple[str, Mapping[str, Any]]], *, title: str = "The result minus ..., points"
+) -> Table:
     """Build a table of differences in points, with intervals, of mAP and Rank-1.
 
     Args:
         gains: (name, metric -> `difference` and `interval`); those without any are left out.
+        title: of the table.
     """
     rows = []
     for name, gain in gains:
@@ -80,7 +83,7 @@ def gain_table(gains: Iterable[tuple[str, Mapping[str, Any]]]) -> Table:
             cells += [points(found.get("difference")), span(found.get("interval"), signed=True)]
         if any(cells[1:]):
             rows.append(tuple(cells))
-    return Table(GAIN_HEADER, tuple(rows), title="The result minus ..., points")
+    return Table(GAIN_HEADER, tuple(rows), title)
 
 
 def percent(share: float | None) -> str:

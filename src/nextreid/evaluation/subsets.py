@@ -1,4 +1,4 @@
-"""A split's queries and gallery, each shown with any subset of its modalities: embedded once, scored often."""
+"""A split's queries and gallery, shown with any subset of the modalities: embedded once, scored often."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 EACH = "each-subset"
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
+def add_model_options(parser: argparse.ArgumentParser, *, data_required: bool = True) -> None:
     """Declare the options of `embed` and `evaluate` that say how a model is used."""
     parser.add_argument(
-        "--data", metavar="D", required=True, help="manifest, folder with one, or benchmark folder"
+        "--data", metavar="D", required=data_required, help="manifest, folder with one, or benchmark folder"
     )
     parser.add_argument("--layout", help="benchmark layout, where it is not recognised")
     parser.add_argument(

@@ -3,9 +3,17 @@
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nextreid.cli.embed import add_model_options
+from nextreid.cli.evaluate_protocols import (
+    LIST,
+    add_protocol_option,
+    check_given,
+    protocol_for,
+    say_valid_queries,
+    show_protocols,
+)
 from nextreid.cli.evaluate_scenarios import (
     ALL,
     add_scenario_options,
@@ -20,23 +28,13 @@ from nextreid.cli.reading import open_data
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb, whole_number
 from nextreid.cli.writing import check_out
-from nextreid.errors import InputError
-
-if TYPE_CHECKING:
-    from nextreid.data.manifest import Manifest
-    from nextreid.evaluation.protocols import Protocol
-
-PROTOCOLS = ("cross-camera", "cross-scene", "none")
-
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    source = parser.add_mutually_exclusive_group(required=True)
+    source = parser.add_mutually_exclusive_group()  # not needed for `--protocol list`
     source.add_argument("--model", metavar="M", type=Path, help="model folder, e.g. RUN/model")
     source.add_argument("--embeddings", metavar="E", type=Path, help="or embeddings that were written before")
-    add_model_options(parser)
-    parser.add_argument(
-        "--protocol", choices=PROTOCOLS, help="default: the benchmark's own; else it has to be given"
-    )
+    add_model_options(parser, data_required=False)
+    add_protocol_option(parser)
     parser.add_argument("--metric", choices=("cosine", "euclidean"), default="cosine", help="default: cosine")
     add_scenario_options(parser)
     parser.add_argument(
@@ -45,27 +43,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         default=1000,
         help="resamples for intervals; 0: none (default: 1000)",
     )
-    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="results.json to write")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="results.json to write")
     add_keeping_option(parser)
-
-
-def protocol_for(manifest: "Manifest", wanted: str | None) -> str:
-    """Return the protocol by option, or the benchmark's own.
-
-    Raises:
-        InputError: neither.
-    """
-    from nextreid.data.layouts import LAYOUTS
-
-    if wanted is not None:
-        return wanted
-    if manifest.layout is not None:
-        return LAYOUTS[manifest.layout].protocol
-    raise InputError(
-        f"{manifest.source} names no protocol of its own",
-        allowed=", ".join(PROTOCOLS),
-        do="add --protocol cross-camera, or none where cameras are not known",
-    )
 
 
 def selection_of(model: Path | None) -> str:
@@ -86,21 +65,24 @@ def selection_of(model: Path | None) -> str:
 def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.embedding.embedder import check_model_folder
     from nextreid.evaluation.evaluate import evaluate_branches, evaluate_embeddings
-    from nextreid.evaluation.protocols import protocol_named
     from nextreid.evaluation.provenance import Source, training_of
     from nextreid.evaluation.report import results_document, write_results
     from nextreid.evaluation.report_markdown import all_scores, write_markdown
     from nextreid.evaluation.scenario import ScenarioContext
 
+    if args.protocol == LIST:
+        show_protocols(terminal)
+        return 0
+    check_given(args)
     check_out(args.out, suffixes=(".json",))
     keep_at = place_of_embeddings(args)
     if args.model:
         check_model_folder(args.model)
     opened = open_data(args.data, layout=args.layout, on_error=args.on_error, split="test", terminal=terminal)
     manifest = opened.manifest
-    protocol = protocol_named(protocol_for(manifest, args.protocol))
+    protocol = protocol_for(manifest, args.protocol)
     terminal.remark(f"protocol: {protocol.name} (version {protocol.version}). {protocol.summary}")
-    _say_valid_queries(manifest, protocol, terminal)
+    say_valid_queries(manifest, protocol, terminal)
     scenarios = wanted_scenarios(args)
     embedded = vectors_to_score(args, opened, terminal, subsets=needs_subsets(scenarios))
     evaluation = evaluate_embeddings(
@@ -144,7 +126,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         device=embedded.device,
     )
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    files = write_results(document, evaluation.ranking, args.out)
+    files = write_results(document, evaluation.per_query, args.out)
     tables = write_markdown(document, args.out)
     table = all_scores(document)
     terminal.table(f"{manifest.name}, {protocol.name}, percent", table.header, table.rows)
@@ -153,21 +135,11 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     terminal.text(
         f"{counts.valid} of {counts.total} queries count; {counts.removed_by_filter} lost every match to the "
         f"protocol, {counts.without_match} had none; gallery {counts.gallery}"
+        + (f" in each of {len(evaluation.trials)} trials" if len(evaluation.trials) > 1 else "")
     )
     terminal.text(f"{files[0]}, {files[1]} and {tables}")
     terminal.result(document)
     return 0
-
-
-def _say_valid_queries(manifest: "Manifest", protocol: "Protocol", terminal: Terminal) -> None:
-    """Count the queries that keep a match before anything is embedded; none at all is an error here."""
-    rows = manifest.split("test").rows
-    if not rows:
-        raise InputError(f"{manifest.source} has no row of the split 'test'", do="check the column `split`")
-    queries = [row for row in rows if row.is_query]
-    matching = protocol.match(queries, [row for row in rows if row.is_gallery])
-    valid = sum(len(matching.positives(query)) > 0 for query in range(len(queries)))
-    terminal.remark(f"{valid} of {len(queries)} queries keep a match in the gallery")
 
 
 VERBS = (

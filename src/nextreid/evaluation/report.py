@@ -12,9 +12,11 @@ from nextreid.atomic import written_whole
 from nextreid.errors import InputError
 from nextreid.evaluation.evaluate import Evaluation
 from nextreid.evaluation.provenance import Source, checksum, hardware, versions
-from nextreid.evaluation.ranking import Ranking
+from nextreid.evaluation.per_query import PerQuery
+from nextreid.evaluation.ranking import CMC_RANKS, METRIC_NAMES, Ranking
 from nextreid.evaluation.report_entries import gains_entry, metrics_entry
 from nextreid.evaluation.statistics import PairedDifference
+from nextreid.evaluation.trials import trials_entry
 
 FORMAT = "nextreid.results/1"
 
@@ -71,6 +73,7 @@ def results_document(
         "chance": dict(evaluation.chance),
         "queries": asdict(evaluation.counts),
         "protocol": {"name": evaluation.protocol.name, "version": evaluation.protocol.version},
+        "trials": trials_entry(evaluation),
         "metric": evaluation.metric,
         "bootstrap": evaluation.bootstrap,
         "seed": evaluation.seed,
@@ -92,12 +95,14 @@ def results_document(
     }
 
 
-def write_results(document: Mapping[str, Any], ranking: Ranking, out: Path | str) -> tuple[Path, Path]:
+def write_results(
+    document: Mapping[str, Any], scored: PerQuery | Ranking, out: Path | str
+) -> tuple[Path, Path]:
     """Write results.json and, beside it, `<stem>.per_query.parquet`.
 
     Args:
         document: of `results_document`.
-        ranking: of the same evaluation.
+        scored: every query's scores, `per_query` of the same evaluation.
         out: a path that ends in .json.
 
     Returns:
@@ -116,7 +121,7 @@ def write_results(document: Mapping[str, Any], ranking: Ranking, out: Path | str
         raise InputError(f"Results for {out} hold a value that JSON cannot: {error}") from error
     table = out.with_name(f"{out.stem}.per_query.parquet")
     with written_whole(table) as temporary:
-        per_query(ranking).to_parquet(temporary, index=False)
+        per_query(scored).to_parquet(temporary, index=False)
     with written_whole(out) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
     return out, table
@@ -141,22 +146,21 @@ def read_results(path: Path | str) -> dict[str, Any]:
     return dict(document)
 
 
-def per_query(ranking: Ranking) -> pd.DataFrame:
+def per_query(scored: PerQuery | Ranking) -> pd.DataFrame:
     """Return one row per query: query, ap, inp, first_match_rank, valid.
 
-    Queries without a match left have valid = false and the three numbers empty.
+    Queries without a match left have valid = false and the three numbers empty. Of several trials the
+    numbers are means, and `rank1` to `rank20`, the share of trials with a match so far up, are there too.
     """
-    first = pd.array(ranking.first_match_rank, dtype="Int64")
-    first[~ranking.valid] = pd.NA
-    return pd.DataFrame(
-        {
-            "query": ranking.matching.query.tolist(),
-            "ap": ranking.ap,
-            "inp": ranking.inp,
-            "first_match_rank": first,
-            "valid": ranking.valid,
-        }
-    )
+    mean = scored if isinstance(scored, PerQuery) else PerQuery.over([scored])
+    of = dict(zip(METRIC_NAMES, mean.values.T, strict=True))
+    first = pd.array(mean.first_match_rank, dtype="Float64")
+    first[~mean.valid] = pd.NA
+    columns = {"query": mean.query.tolist(), "ap": of["mAP"], "inp": of["mINP"]}
+    if mean.trials > 1:
+        columns |= {f"rank{k}": of[f"rank{k}"] for k in CMC_RANKS}
+    columns["first_match_rank"] = first.astype("Int64") if mean.trials == 1 else first
+    return pd.DataFrame(columns | {"valid": mean.valid})
 
 
 def _source(source: Source | None) -> dict[str, str] | None:

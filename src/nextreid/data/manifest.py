@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from nextreid.data.layouts import LAYOUTS, read_layout, recognise, recognised_inside
+from nextreid.data.layouts import LAYOUTS, layout_named, read_layout, recognise, recognised_inside
 from nextreid.data.rows import FACTS, Manifest, Row
 from nextreid.data.table import BOX, SUFFIXES, read_table
 from nextreid.errors import InputError
@@ -22,7 +22,7 @@ def load_manifest(
         data: a manifest (CSV or Parquet), a folder with `manifest.csv` or `manifest.parquet`, or a
             benchmark folder.
         layout: name of the benchmark's layout, where it is not recognised, or to read the folder's
-            images although a manifest lies in it.
+            images although a manifest lies in it; `name@variant` for a variant.
         modalities: columns of the manifest that are modalities; None: found by name and content
             (`data/table.py` says how).
 
@@ -35,11 +35,10 @@ def load_manifest(
             f"There is no data set at {path}", allowed="a manifest, a folder with one, or a benchmark folder"
         )
     if layout is not None:
-        if layout not in LAYOUTS:
-            raise InputError(f"{layout!r} is not a layout", allowed=", ".join(sorted(LAYOUTS)))
+        known, variant = layout_named(layout)
         if not path.is_dir():
             raise InputError(f"{path} is not a folder", allowed=f"the folder of a {layout} tree")
-        return read_layout(path, LAYOUTS[layout])
+        return read_layout(path, known, variant)
     if path.is_file():
         return read_table(path, modalities=modalities)
     tables = [path / f"manifest{suffix}" for suffix in SUFFIXES if (path / f"manifest{suffix}").is_file()]
@@ -58,7 +57,7 @@ def load_manifest(
         raise InputError(
             f"{path} is not a data set; it holds {shown}",
             allowed="manifest.csv or manifest.parquet, or the folders of a benchmark: "
-            + "; ".join(f"{name}: {value.summary}" for name, value in sorted(LAYOUTS.items())),
+            + "; ".join(f"{name}: {value.summary}" for name, value in LAYOUTS.items()),
             do=f"give {inside or table}"
             if inside or table
             else "name the layout with --layout, or write a manifest",

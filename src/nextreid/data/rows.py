@@ -88,6 +88,7 @@ class Manifest:
         sha256: of the file's bytes, or of the sorted list of a benchmark folder's image files; parts
             of a data set keep it, since it names what was read.
         layout: name of the benchmark layout, or None.
+        notes: what reading a benchmark's folder left out, and why.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Manifest:
     rows: tuple[Row, ...]
     sha256: str
     layout: str | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of rows."""

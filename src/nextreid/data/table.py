@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from nextreid.data.layouts import IMAGE_SUFFIXES
+from nextreid.data.layout_files import IMAGE_SUFFIXES
 from nextreid.data.rows import RESERVED, SPLITS, Manifest, Row
 from nextreid.errors import InputError
 from nextreid.modality import NIR, RGB, TIR, check_modality, modality_tuple

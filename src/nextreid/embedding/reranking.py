@@ -136,7 +136,8 @@ def rerank(
         )
     if metric == "cosine":
         queries, gallery = unit_vectors(queries, "query"), unit_vectors(gallery, "gallery item")
-    items = np.concatenate([queries, gallery])
+    items, count = np.concatenate([queries, gallery]), len(queries)
+    queries, gallery = items[:count], items[count:]
     shown = progress or Silent()
     ranked, farthest = _neighbours(items, settings, metric, block_bytes, shown)
     weights = _weights(items, ranked, farthest, settings, metric, shown)
@@ -147,11 +148,34 @@ def rerank(
     return Reranked(
         settings=settings,
         metric=metric,
-        queries=items[: len(queries)],
-        gallery=items[len(queries) :],
+        queries=queries,
+        gallery=gallery,
         weights=weights,
         farthest=farthest,
     )
+
+
+def memory_estimate(
+    queries: int,
+    gallery: int,
+    width: int,
+    *,
+    settings: RerankSettings | None = None,
+    block_bytes: int = BLOCK_BYTES,
+) -> int:
+    """Return about how many bytes `rerank` and its blocks take at most, beside the vectors given.
+
+    Args:
+        queries, gallery: number of items. width: of their vectors.
+        settings: the method's numbers; None: the authors'.
+        block_bytes: memory for one block of distances.
+    """
+    chosen, items = settings or RerankSettings(), queries + gallery
+    listed = max(chosen.k1 + 1, chosen.k2)
+    # V has k1 + 1 entries a row, or fewer (each query expansion joins up to k2 rows); by rows and by columns
+    weights = 2 * 8 * items * (chosen.k1 + 1) * chosen.k2
+    # the items, as both factors of a product, and being normalised; keys, and once more where items repeat
+    return weights + 4 * 4 * items * width + 4 * items * listed + 2 * max(block_bytes, 4 * items)
 
 
 def _neighbours(

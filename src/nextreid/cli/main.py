@@ -35,6 +35,7 @@ VERB_FILES = (
     "embed",
     "evaluate",
     "compare",
+    "verify",
     "model",
     "quickstart",
 )

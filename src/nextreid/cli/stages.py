@@ -82,7 +82,7 @@ def score_everything(
     from nextreid.embedding.embedder import NextReID, each_subset
     from nextreid.evaluation.controls import caption_words, colour_histogram
     from nextreid.evaluation.evaluate import evaluate_branches, evaluate_embeddings
-    from nextreid.evaluation.provenance import Source, sha256_of
+    from nextreid.evaluation.provenance import Source, training_of
     from nextreid.evaluation.report import Control, results_document
     from nextreid.evaluation.scenario_missing import missing_entry, missing_modalities
     from nextreid.evaluation.statistics import paired_differences
@@ -122,7 +122,7 @@ def score_everything(
         data=data,
         selection=selection,
         model=Source(path=str(folder), sha256=weights_sha256(folder)),
-        embeddings=Source(path=str(out / "embeddings.npz"), sha256=sha256_of(out / "embeddings.npz")),
+        embeddings=Source.beside(out / "embeddings.npz", out / "results.json"),
         scenarios={
             "missing": missing_entry(
                 missing_modalities(vectors, manifest, full=trained, progress=terminal.progress)
@@ -135,6 +135,7 @@ def score_everything(
             control("caption-words-of-truth", words),
         ],
         settings={"captions": generic.source},
+        training=training_of(folder),
         device=str(trained_model.device),
     )
     with_captions = results_document(captioned, data=data, selection=selection)

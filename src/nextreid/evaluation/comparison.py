@@ -10,7 +10,7 @@ from nextreid.errors import InputError
 from nextreid.evaluation.permutation import DRAWS, Significance, sign_flip_test
 from nextreid.evaluation.ranking import METRIC_NAMES
 from nextreid.evaluation.scored import Scored
-from nextreid.evaluation.statistics import PairedDifference, mean_intervals
+from nextreid.evaluation.statistics import PairedDifference, paired_differences
 
 SAME = (
     ("data set", ("data", "sha256")),
@@ -86,34 +86,19 @@ def compare_paired(
     if bootstrap < 1:
         raise InputError(f"{bootstrap} bootstrap samples", allowed="1 or more for a difference")
     a, b = first.per_query, second.per_query
-    if a.query != b.query:
-        _refuse_queries(first, second, "queries", a.query, b.query)
-    if not np.array_equal(a.valid, b.valid):
-        names = np.array(a.query, dtype=np.str_)
-        _refuse_queries(
-            first, second, "valid queries", tuple(names[a.valid].tolist()), tuple(names[b.valid].tolist())
-        )
-    gaps = a.scores - b.scores
-    intervals = mean_intervals(gaps, samples=bootstrap, seed=seed)
-    tests = sign_flip_test(gaps, draws=draws, seed=seed)
+    for what, one, two in (
+        ("queries", a.query, b.query),
+        ("valid queries", a.query[a.valid], b.query[b.valid]),
+    ):
+        if not np.array_equal(one, two):
+            raise _other_queries(first, second, what, one.tolist(), two.tolist())
+    gaps = paired_differences(a, b, samples=bootstrap, seed=seed)
+    tests = sign_flip_test(a.scores() - b.scores(), draws=draws, seed=seed)
     return PairedComparison(
         first=first,
         second=second,
-        metrics={
-            name: Tested(
-                PairedDifference(
-                    metric=name,
-                    first=float(a.scores[:, i].mean()),
-                    second=float(b.scores[:, i].mean()),
-                    difference=float(gaps[:, i].mean()),
-                    interval=intervals[i],
-                    queries=len(gaps),
-                ),
-                tests[i],
-            )
-            for i, name in enumerate(METRIC_NAMES)
-        },
-        queries=len(gaps),
+        metrics={name: Tested(gaps[name], tests[i]) for i, name in enumerate(METRIC_NAMES)},
+        queries=int(a.valid.sum()),
         bootstrap=bootstrap,
         draws=draws,
         seed=seed,
@@ -185,17 +170,15 @@ def _shown(scored: Scored, value: Any) -> str:
     return str(value)
 
 
-def _refuse_queries(
-    first: Scored, second: Scored, what: str, one: tuple[str, ...], two: tuple[str, ...]
-) -> None:
+def _other_queries(first: Scored, second: Scored, what: str, one: list[str], two: list[str]) -> InputError:
     only = [
         f"{name!r} only in {scored.name}"
         for scored, these, those in ((first, one, two), (second, two, one))
         for name in sorted(set(these) - set(those))[:2]
     ]
-    raise InputError(
-        f"{first.table} and {second.table} have different {what} ({len(one)} and {len(two)}"
-        f"{'; ' + ', '.join(only) if only else '; the same ones in another order'})",
+    return InputError(
+        f"{first.table} and {second.table} have different {what} ({len(one)} and {len(two)}; "
+        f"{', '.join(only) if only else 'the same ones in another order'})",
         allowed="the same queries in the same order",
         do="evaluate both on the same data with the same --protocol",
     )

@@ -12,6 +12,7 @@ import pandas as pd
 import yaml
 
 from nextreid.errors import InputError
+from nextreid.evaluation.per_query import PerQuery
 from nextreid.evaluation.ranking import CMC_RANKS, METRIC_NAMES
 from nextreid.evaluation.report import FORMAT, read_results
 
@@ -21,21 +22,6 @@ the same float64 numbers; only the order of summation may differ)."""
 
 COLUMNS = ("query", "ap", "inp", "first_match_rank", "valid")
 """Of the per-query table; `rank<k>` columns, where there are some, stand before `first_match_rank`."""
-
-
-@dataclass(frozen=True, eq=False)
-class PerQuery:
-    """What each query scored.
-
-    Attributes:
-        query: ids, in the order of the table.
-        valid: (Q,) bool.
-        scores: (valid queries, 6) float64, columns as `METRIC_NAMES`, 0..1.
-    """
-
-    query: tuple[str, ...]
-    valid: np.ndarray
-    scores: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +61,9 @@ class Scored:
             InputError: there is none, a column is missing, or its means are not the metrics.
         """
         found = read_per_query(self.table)
-        for name, mean in zip(METRIC_NAMES, found.scores.mean(axis=0).tolist(), strict=True):
+        if not found.valid.any():
+            raise InputError(f"{self.table} has no valid query", do="evaluate again")
+        for name, mean in found.metrics().items():
             if abs(mean - self.metrics[name]) > TOLERANCE:
                 raise InputError(
                     f"{self.table} does not belong to {self.path}: its mean {name} is {mean}, the file says "
@@ -102,8 +90,8 @@ def read_scored(paths: Sequence[Path | str]) -> tuple[Scored, ...]:
     return tuple(_read(file, name) for file, name in zip(files, names, strict=True))
 
 
-def read_per_query(path: Path) -> PerQuery:
-    """Read a per-query table.
+def read_per_query(path: Path, *, trials: int = 1) -> PerQuery:
+    """Read a per-query table, whose values are means over so many trials.
 
     Raises:
         InputError: no such file, not a table, a missing column, or a query that occurs twice.
@@ -119,14 +107,16 @@ def read_per_query(path: Path) -> PerQuery:
         fault = f"has no column {', '.join(missing)}" if missing else "names a query twice"
         raise InputError(f"{path} {fault}", allowed=", ".join(COLUMNS))
     valid = table["valid"].to_numpy(dtype=bool)
-    kept = table[valid]
-    columns = [kept["ap"].to_numpy(dtype=np.float64)]
+    values = np.full((len(table), len(METRIC_NAMES)), np.nan)
+    first = table["first_match_rank"].to_numpy(dtype=np.float64, na_value=np.nan)
+    columns = {"mAP": table["ap"].to_numpy(dtype=np.float64), "mINP": table["inp"].to_numpy(dtype=np.float64)}
     for k in CMC_RANKS:
         name = f"rank{k}"
-        hits = kept[name] if name in kept.columns else kept["first_match_rank"] <= k
-        columns.append(hits.to_numpy(dtype=np.float64))
-    columns.append(kept["inp"].to_numpy(dtype=np.float64))
-    return PerQuery(tuple(table["query"].astype(str)), valid, np.stack(columns, axis=1))
+        columns[name] = table[name].to_numpy(dtype=np.float64) if name in table.columns else first <= k
+    for place, name in enumerate(METRIC_NAMES):
+        values[valid, place] = columns[name][valid]
+    first[~valid] = np.nan
+    return PerQuery(table["query"].astype(str).to_numpy(dtype=np.str_), valid, values, first, trials)
 
 
 def _results_file(path: Path) -> Path:

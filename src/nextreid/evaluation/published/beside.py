@@ -188,12 +188,8 @@ def _warnings(sample: Scored, dataset: PublishedDataset, setting: str, headline:
         usual = " or ".join(dataset.protocols)
         found.append(f"published rows are under {usual}, these results under {protocol}: not comparable")
     if not headline:
-        fill = settings.get("fill", "mask")
-        convention = (
-            "an absent modality is left out here (fill mask); published methods set its image to zero after "
-            "normalisation, or reconstruct its tokens"
-            if fill == "mask"
-            else f"fill {fill}"
+        found.append(
+            f"{setting}: these results are of fill {settings.get('fill', 'mask')}; most published methods set an "
+            "absent image to zero after normalisation (fill zero), TOP-ReID reconstructs it"
         )
-        found.append(f"{setting}: {convention}")
     return tuple(found)

@@ -1,0 +1,68 @@
+"""`nextreid verify`: a results file computed again from the embeddings that were kept beside it."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nextreid.cli.terminal import Terminal
+from nextreid.cli.verb import Verb
+
+if TYPE_CHECKING:
+    from nextreid.evaluation.scenario import ScenarioContext
+
+WORDS = {True: "ok", False: "FAILED", None: "not checked"}
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", metavar="RESULTS", type=Path, help="the results.json to verify")
+    parser.add_argument("--data", metavar="D", type=Path, help="the data set, if it has moved")
+    parser.add_argument("--layout", help="its layout, where it is not recognised")
+    parser.add_argument("--embeddings", metavar="E", type=Path, help="the embeddings, if they have moved")
+
+
+def recomputed() -> "Mapping[str, Callable[[ScenarioContext], Mapping[str, Any]]]":
+    """Return what computes each part of results.json again, by its key."""
+    from nextreid.cli.evaluate_scenarios import RUNNERS
+
+    return {f"scenarios.{name}": run for name, run in RUNNERS.items()}
+
+
+def _run(args: argparse.Namespace, terminal: Terminal) -> int:
+    from nextreid.evaluation.verification import verify_results
+
+    found = verify_results(
+        args.results,
+        data=args.data,
+        layout=args.layout,
+        embeddings=args.embeddings,
+        recompute=recomputed(),
+        progress=terminal.progress,
+    )
+    for finding in found.findings:
+        terminal.text(f"{WORDS[finding.ok]:<12} {finding.what}: {finding.detail}")
+    if found.ok:
+        terminal.text(f"{args.results} is what its embeddings give.")
+    else:
+        terminal.warn(f"{args.results} is NOT verified: {', '.join(each.what for each in found.failed)}")
+    terminal.result(
+        {
+            "results": str(args.results),
+            "ok": found.ok,
+            "findings": [
+                {"what": each.what, "ok": each.ok, "detail": each.detail} for each in found.findings
+            ],
+        }
+    )
+    return 0 if found.ok else 1
+
+
+VERBS = (
+    Verb(
+        name="verify",
+        summary="compute a result again from its embeddings, and name what does not agree",
+        example="nextreid verify results.json",
+        add_options=_add_options,
+        run=_run,
+    ),
+)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from nextreid.data.images import ImageTransform, read_image
 from nextreid.embedding.embedder import NextReID, choose_device
+from nextreid.embedding.tokens import PatchTokens, of_images
 from nextreid.errors import InputError
 from nextreid.model.backbone import Clip, VisualEncoder
 from nextreid.model.sentences import SentenceEncoder
@@ -179,7 +180,7 @@ class ImageTextReader:
                 f"{observations[lacking[0]].id or lacking[0]!r}",
                 do="leave them out",
             )
-        named = places if places is not None else [f"observation {o.id!r}" for o in observations]
+        named = _named(observations, places)
         parts = [slice(at, at + self.batch_size) for at in range(0, len(observations), self.batch_size)]
         if not parts:
             return
@@ -227,6 +228,29 @@ class ImageTextReader:
         Raises:
             InputError: another shape.
         """
+        classes, _, patches = self._encode(pixels, modality)
+        return ImageTokens(_normal(classes), _normal(patches))
+
+    @torch.inference_mode()
+    def patch_tokens(
+        self, observations: Sequence[Observation], *, places: Sequence[str] | None = None
+    ) -> PatchTokens:
+        """Return the tower's last patch tokens of every image, whatever sentences are compared with.
+
+        Raises:
+            InputError: no observation.
+            ImageError: an image that cannot be read.
+        """
+        named = _named(observations, places)
+
+        def encode(modality: str, part: Sequence[int]) -> Tensor:
+            pixels = torch.stack([self._pixels(observations[i], modality, named[i]) for i in part])
+            return self._encode(pixels, modality)[1]
+
+        return of_images(observations, encode, grid=self.grid, batch_size=self.batch_size)
+
+    def _encode(self, pixels: Tensor, modality: str) -> tuple[Tensor, Tensor, Tensor]:
+        """Return class tokens (n,D), patch tokens (n,N,D), and what text is compared with (n,N,D)."""
         if pixels.ndim != 4 or tuple(pixels.shape[1:]) != (3, *self.size):
             raise InputError(f"Pixels of shape {tuple(pixels.shape)}", allowed=f"(n, 3, {self.size})")
         unknown = len(self.modalities)
@@ -236,8 +260,8 @@ class ImageTextReader:
         camera = self.visual.camera
         nobody = 0 if camera is None else camera.num_embeddings - 1  # the last entry is "unknown"
         place = torch.full((n,), nobody, device=self.device)
-        classes, _, patches = self.visual(pixels.to(self.device), role, place)
-        return ImageTokens(_normal(classes), _normal(patches))
+        encoded: tuple[Tensor, Tensor, Tensor] = self.visual(pixels.to(self.device), role, place)
+        return encoded
 
     @torch.inference_mode()
     def sentences(self, sentences: Sequence[str]) -> NDArray[np.float32]:
@@ -258,6 +282,10 @@ class ImageTextReader:
         image = observation.images[modality]
         where = f"{place}, modality {modality}"
         return self.transform(read_image(image, box=observation.boxes.get(modality), where=where))
+
+
+def _named(observations: Sequence[Observation], places: Sequence[str] | None) -> Sequence[str]:
+    return places if places is not None else [f"observation {o.id!r}" for o in observations]
 
 
 def _normal(vectors: Tensor) -> NDArray[np.float32]:

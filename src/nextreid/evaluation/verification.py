@@ -5,24 +5,25 @@ that cannot be computed from embeddings (controls from pixels, versions, hardwar
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nextreid.data.manifest import Manifest, load_manifest
-from nextreid.embedding.embeddings import Embeddings, load_embeddings
+from nextreid.data.manifest import Manifest
+from nextreid.embedding.embeddings import Embeddings
 from nextreid.errors import InputError
 from nextreid.evaluation.agreement import disagreements, summary_of
 from nextreid.evaluation.evaluate import Evaluation, evaluate_branches, evaluate_embeddings
 from nextreid.evaluation.per_query import PerQuery
 from nextreid.evaluation.protocols import protocol_named
-from nextreid.evaluation.provenance import Source, checksum, sha256_of
+from nextreid.evaluation.provenance import Source
 from nextreid.evaluation.ranking import METRIC_NAMES
 from nextreid.evaluation.report import read_results, results_document
 from nextreid.evaluation.scenario import NotPossibleError, ScenarioContext
 from nextreid.evaluation.scored import read_per_query
+from nextreid.evaluation.verification_sources import Finding, check_data, check_embeddings, check_file
 from nextreid.progress import Progress, Silent
 
 TOLERANCE = 1e-9
@@ -32,37 +33,14 @@ moves a score by more, and is reported)."""
 
 NOT_SCORES = frozenset(
     (
-        "format",
-        "protocol",
-        "metric",
-        "bootstrap",
-        "seed",
-        "selection",
-        "settings",
-        "data",
-        "model",
-        "embeddings",
+        *("format", "checksum", "protocol", "metric", "bootstrap", "seed", "selection", "settings", "data"),
+        *("model", "embeddings", "training", "controls", "scenarios", "scenarios_left_out", "versions"),
+        "hardware",
     )
-    + ("training", "controls", "scenarios", "scenarios_left_out", "versions", "hardware", "checksum")
 )
 """Keys of results.json that are not computed from embeddings, or that are looked at one by one."""
 
 Recompute = Callable[[ScenarioContext], Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One check.
-
-    Attributes:
-        what: the part of the result, e.g. `metrics`, `embeddings`.
-        ok: whether it holds; None where it could not be checked.
-        detail: what was found.
-    """
-
-    what: str
-    ok: bool | None
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -108,10 +86,10 @@ def verify_results(
     """
     path = Path(results)
     document = read_results(path)
-    findings = [_checksum(document)]
-    vectors, found = _embeddings(path, document, embeddings)
+    findings = [check_file(document)]
+    vectors, found = check_embeddings(path, document, embeddings)
     findings.append(found)
-    manifest, found = _data(path, document, data, layout)
+    manifest, found = check_data(path, document, data, layout)
     findings.append(found)
     if vectors is None or manifest is None:
         findings.append(Finding("scores", None, "cannot be computed again without embeddings and data"))
@@ -129,88 +107,6 @@ def verify_results(
     )
     findings += _others(document, context, recompute or {}, exactly)
     return Verification(path, tuple(findings))
-
-
-def _checksum(document: Mapping[str, Any]) -> Finding:
-    if "checksum" not in document:
-        return Finding("file", None, "carries no checksum (an older nextreid wrote it)")
-    if checksum(document) != document["checksum"]:
-        return Finding("file", False, "was changed after it was written: its own checksum does not agree")
-    return Finding("file", True, "is as it was written, by its checksum")
-
-
-def _embeddings(
-    results: Path, document: Mapping[str, Any], given: Path | str | None
-) -> tuple[Embeddings | None, Finding]:
-    noted = document.get("embeddings")
-    if not noted:
-        return None, Finding(
-            "embeddings", False, "the file names none: evaluate again, without --save-embeddings none"
-        )
-    place = _place(noted["path"], results, given)
-    if place is None:
-        return None, Finding(
-            "embeddings", False, f"missing: there is no file {_expected(noted['path'], results)}"
-        )
-    sha256 = sha256_of(place)
-    try:
-        vectors = load_embeddings(place)
-    except InputError as error:
-        return None, Finding("embeddings", False, f"{place} cannot be read: {error}")
-    if sha256 != noted["sha256"]:
-        return vectors, Finding(
-            "embeddings",
-            False,
-            f"{place} is not the file that was scored: sha256 {sha256[:12]}, the results say "
-            f"{str(noted['sha256'])[:12]}",
-        )
-    return vectors, Finding("embeddings", True, f"{place}, {len(vectors)} vectors, by their sha256")
-
-
-def _data(
-    results: Path, document: Mapping[str, Any], given: Path | str | None, layout: str | None
-) -> tuple[Manifest | None, Finding]:
-    noted, settings = document["data"], document.get("settings", {})
-    place = _place(noted["path"], results, given)
-    if place is None:
-        return None, Finding("data", False, f"missing: there is nothing at {noted['path']}; give --data D")
-    try:
-        manifest = load_manifest(place, layout=layout or (settings.get("layout") if place.is_dir() else None))
-    except InputError as error:
-        return None, Finding("data", False, f"{place} cannot be read: {error}")
-    if manifest.sha256 != noted["sha256"]:
-        detail = f"sha256 {manifest.sha256[:12]}, the results say {str(noted['sha256'])[:12]}"
-        return manifest, Finding("data", False, f"{place} is not what was scored: {detail}")
-    return _without(manifest, settings.get("left_out")), Finding("data", True, f"{place}, by its sha256")
-
-
-def _place(noted: str, results: Path, given: Path | str | None) -> Path | None:
-    """Return where a file or folder lies: as given, beside the results, as noted, or its name beside them."""
-    if given is not None:
-        return Path(given) if Path(given).exists() else None
-    folder = results.absolute().parent
-    places = (folder / noted, Path(noted), folder / Path(noted).name)
-    return next((place for place in places if place.exists()), None)
-
-
-def _expected(noted: str, results: Path) -> str:
-    return str(results.parent / noted)
-
-
-def _without(manifest: Manifest, left_out: Mapping[str, Any] | None) -> Manifest:
-    """Leave out the images that could not be read when the result was made."""
-    gone: dict[str, set[str]] = {}
-    for entry in (left_out or {}).get("list", ()):
-        gone.setdefault(entry["observation"], set()).add(entry["modality"])
-    if not gone:
-        return manifest
-    rows = []
-    for row in manifest.rows:
-        paths = {name: file for name, file in row.paths.items() if name not in gone.get(row.observation, ())}
-        boxes = {name: box for name, box in row.boxes.items() if name in paths}
-        if paths:
-            rows.append(row if len(paths) == len(row.paths) else replace(row, paths=paths, boxes=boxes))
-    return manifest.keep(rows)
 
 
 def _evaluate(

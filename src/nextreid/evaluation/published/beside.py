@@ -189,7 +189,7 @@ def _warnings(sample: Scored, dataset: PublishedDataset, setting: str, headline:
         found.append(f"published rows are under {usual}, these results under {protocol}: not comparable")
     if not headline:
         found.append(
-            f"{setting}: these results are of fill {settings.get('fill', 'mask')}; most published methods set an "
-            "absent image to zero after normalisation (fill zero), TOP-ReID reconstructs it"
+            f"{setting}: these results are of fill {settings.get('fill', 'mask')}; most published methods "
+            "set an absent image to zero after normalisation (fill zero), TOP-ReID reconstructs it"
         )
     return tuple(found)

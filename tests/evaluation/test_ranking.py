@@ -3,7 +3,7 @@ import pytest
 from evaluation_cases import random_case, rows_of, slow_evaluation, stack
 
 from nextreid.errors import InputError
-from nextreid.evaluation.protocols import PROTOCOLS, protocol_named
+from nextreid.evaluation.protocols import protocol_named
 from nextreid.evaluation.ranking import METRIC_NAMES, rank
 
 
@@ -76,7 +76,7 @@ def test_equals_the_slow_evaluator_on_random_cases(metric):
             shift = np.random.default_rng(5).standard_normal(8).astype(np.float32)
             vectors = {name: vector + shift[: len(vector)] for name, vector in vectors.items()}
         left, right = stack(vectors, queries), stack(vectors, gallery)
-        for protocol in PROTOCOLS:
+        for protocol in ("cross-camera", "cross-scene", "none"):
             expected, scores, orders = slow_evaluation(left, right, queries, gallery, protocol, metric)
             if expected is None:
                 with pytest.raises(InputError):

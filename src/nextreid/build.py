@@ -189,6 +189,8 @@ def untrained_model(
         "data": manifest.name,
         "data_sha256": manifest.sha256,
         "captions": captions.source,
+        "backbone": config.model.backbone,
+        "backbone_saw": None if clip.saw is None else list(clip.saw),
         "seed": config.seed,
         "epochs": config.train.epochs,
         "selection": "last epoch" if config.val.rule == "none" else "best mAP on validation identities",

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nextreid.cli.terminal import Terminal
@@ -96,34 +97,20 @@ def show_scenarios(document: Mapping[str, Any], terminal: Terminal) -> None:
         terminal.remark(f"scenario {name} was not run: {reason}")
 
 
-def _missing(context: "ScenarioContext") -> dict[str, Any]:
-    from nextreid.evaluation.scenario_missing import run
-
-    return run(context)
-
-
-def _any_to_any(context: "ScenarioContext") -> dict[str, Any]:
-    from nextreid.evaluation.scenario_any_to_any import run
-
-    return run(context)
-
-
-def _fine_grained(context: "ScenarioContext") -> dict[str, Any]:
-    from nextreid.evaluation.scenario_fine_grained import run
-
-    return run(context)
-
-
-def _consistency(context: "ScenarioContext") -> dict[str, Any]:
-    from nextreid.evaluation.consistency import run
-
-    return run(context)
-
-
-RUNNERS: dict[str, Callable[["ScenarioContext"], dict[str, Any]]] = {
-    "missing": _missing,
-    "any-to-any": _any_to_any,
-    "fine-grained": _fine_grained,
-    "consistency": _consistency,
+_MODULES = {
+    "missing": "scenario_missing",
+    "any-to-any": "scenario_any_to_any",
+    "random-drop": "scenario_random_drop",
+    "unseen": "scenario_unseen",
+    "text": "scenario_text",
+    "fine-grained": "scenario_fine_grained",
+    "consistency": "consistency",
 }
-"""Scenario -> what runs it; `nextreid verify` runs the same."""
+"""Scenario -> the module of `nextreid.evaluation` whose `run(context)` it is; read when it is run."""
+
+
+def _runner(name: str) -> Callable[["ScenarioContext"], dict[str, Any]]:
+    runner: Callable[[ScenarioContext], dict[str, Any]] = import_module(
+        f"nextreid.evaluation.{_MODULES[name]}"
+    ).run
+    return runner

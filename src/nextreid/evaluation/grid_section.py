@@ -33,8 +33,8 @@ def section(entry: Mapping[str, Any]) -> Section:
         ),
         text=" ".join(
             [
-                "Rows and columns are what is shown of each observation; every subset was embedded once. A gain "
-                "compares the same queries and gallery entries with and without a modality.",
+                "Rows and columns are what is shown of each observation; every subset was embedded once. A "
+                "gain compares the same queries and gallery entries with and without a modality.",
                 *_where(gains),
             ]
         ),

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from nextreid.atomic import written_whole
-from nextreid.evaluation import scenario_any_to_any, scenario_missing, trials
+from nextreid.evaluation import (
+    accept_rates,
+    reranked,
+    scenario_any_to_any,
+    scenario_missing,
+    scenario_random_drop,
+    scenario_unseen,
+    trials,
+)
 from nextreid.evaluation.report_section import METRIC_HEADER, Section, Table, gain_table, score_row
 
 
@@ -19,9 +27,13 @@ def _controls(controls: Mapping[str, Any]) -> Section:
 
 SECTIONS: Mapping[str, Callable[[Any], Section]] = {
     "trials": trials.section,
+    "reranked": reranked.section,
+    "verification": accept_rates.section,
     "controls": _controls,
     "scenarios.missing": scenario_missing.section,
     "scenarios.any-to-any": scenario_any_to_any.section,
+    "scenarios.random-drop": scenario_random_drop.section,
+    "scenarios.unseen": scenario_unseen.section,
 }
 """Key of results.json, parts joined by a dot, e.g. `scenarios.text` -> what shows the value there."""
 

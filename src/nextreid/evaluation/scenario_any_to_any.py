@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from nextreid.errors import InputError
 from nextreid.evaluation.evaluate import Evaluation
 from nextreid.evaluation.grid_section import section
+from nextreid.evaluation.ranking import METRIC_NAMES
 from nextreid.evaluation.report_entries import metrics_entry
 from nextreid.evaluation.scenario import ScenarioContext
 from nextreid.evaluation.statistics import mean_intervals
@@ -23,6 +24,8 @@ from nextreid.progress import Progress, Silent
 __all__ = ["Cell", "Grid", "ModalityGain", "any_to_any", "run", "section"]
 
 Side = Literal["query", "gallery", "both"]
+
+_GAIN_METRICS = ("mAP", "rank1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,12 +179,11 @@ class _Scorer:
         return self.known[key]
 
     def outcome(self, cell: Cell, have_query: Names) -> NDArray[np.float64]:
-        """Return (Q,2): AP and whether the first is right, of every query; NaN where it is not scored."""
+        """Return (Q,2): AP and Rank-1 of every query; NaN where it is not scored."""
         scores = np.full((len(self.subsets.queries), 2), np.nan)
         if cell.evaluation is not None:
-            ranking = cell.evaluation.ranking
-            right = np.where(ranking.valid, ranking.first_match_rank == 1, np.nan)
-            scores[self.subsets.queries_with(have_query)] = np.stack([ranking.ap, right], axis=1)
+            columns = [METRIC_NAMES.index(name) for name in _GAIN_METRICS]
+            scores[self.subsets.queries_with(have_query)] = cell.evaluation.per_query.values[:, columns]
         return scores
 
     def _score(self, query: Names, gallery: Names, q: NDArray[np.bool_], g: NDArray[np.bool_]) -> Cell:
@@ -245,7 +247,6 @@ def _averaged(
     scored = ~np.isnan(stacked[..., 0])
     some = scored.any(axis=0)  # (Q,)
     mean = np.nansum(stacked[:, some], axis=0) / np.maximum(scored[:, some].sum(axis=0), 1)[:, None]
-    names = ("mAP", "rank1")
     intervals: tuple[tuple[float, float], ...] = ()
     if full.bootstrap and some.any():
         intervals = mean_intervals(mean, samples=full.bootstrap, seed=full.seed)
@@ -255,6 +256,6 @@ def _averaged(
         other=other,
         pairs=int(scored.any(axis=1).sum()),
         queries=int(some.sum()),
-        difference=dict(zip(names, mean.mean(axis=0).tolist(), strict=True)) if some.any() else {},
-        interval=dict(zip(names, intervals, strict=False)),
+        difference=dict(zip(_GAIN_METRICS, mean.mean(axis=0).tolist(), strict=True)) if some.any() else {},
+        interval=dict(zip(_GAIN_METRICS, intervals, strict=False)),
     )

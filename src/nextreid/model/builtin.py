@@ -143,4 +143,4 @@ def random_clip(settings: Mapping[str, Any], *, corpus: Sequence[str], seed: int
         # eager: on a CPU, faster than fused attention at these widths, in training with bf16
         config = CLIPConfig(**{**settings, "text_config": text}, attn_implementation="eager")
         model = CLIPModel(config)
-    return Clip(model=model, tokenizer=tokenizer, origin="scratch")
+    return Clip(model=model, tokenizer=tokenizer, origin="scratch", saw=())

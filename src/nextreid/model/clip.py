@@ -16,8 +16,11 @@ class Clip:
         tokenizer: the tokenizer its text tower was made for.
         origin: "clip" (published weights), "builtin" (made by `nextreid pretrain`, shipped or not) or
             "scratch" (random weights).
+        saw: the modalities its weights were made from, none for random ones; None where that is not
+            known, as of published weights.
     """
 
     model: Any
     tokenizer: Any
     origin: Origin
+    saw: tuple[str, ...] | None = None

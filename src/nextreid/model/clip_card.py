@@ -18,7 +18,7 @@ tags: [clip, re-identification, multi-modal, synthetic]
 # A small CLIP made on synthetic worlds
 
 Image and text towers of CLIP with a tokenizer of their own, trained from random weights on rendered
-{_listed(kinds)} observations in {_listed(_modalities(notes))}, with sentences written from the
+{_listed(kinds)} observations in {_listed(notes.saw)}, with sentences written from the
 renderer's truth.
 
 **It is a test-bench model. It has never seen a real camera**, nor a real person, vehicle or street.
@@ -75,12 +75,6 @@ anyone. For real images take a published CLIP, and measure it on your own data.
 
 MIT, as the code of nextreid.
 """
-
-
-def _modalities(notes: PretrainingNotes) -> list[str]:
-    named = [name for world in notes.worlds for name in world.get("modalities", ())]
-    seen = list(dict.fromkeys(named)) or ["rgb", "nir", "tir"]
-    return [name for name in seen if name != notes.left_out]
 
 
 def _facts(notes: PretrainingNotes) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def read_clip(folder: str | Path) -> Clip:
     read_weights(model, folder)
     tokenizer = read_tokenizer(folder)
     check_vocabulary(model, tokenizer, str(folder))
-    return Clip(model=model.eval(), tokenizer=tokenizer, origin="builtin")
+    return Clip(model=model.eval(), tokenizer=tokenizer, origin="builtin", saw=notes.saw)
 
 
 def read_tokenizer(folder: Path) -> Any:

@@ -48,6 +48,13 @@ class PretrainingNotes:
     attention: str = "eager"
     weights_sha256: str = ""
 
+    @property
+    def saw(self) -> tuple[str, ...]:
+        """The modalities whose images it was shown."""
+        named = [name for world in self.worlds for name in world.get("modalities", ())]
+        seen = dict.fromkeys(named or ("rgb", "nir", "tir"))  # worlds without the entry had all three
+        return tuple(name for name in seen if name != self.left_out)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {"format": FORMAT, **asdict(self)}

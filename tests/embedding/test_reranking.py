@@ -146,7 +146,7 @@ def test_distances_can_be_asked_for_twice_and_the_vectors_are_kept():
 def test_bad_settings_and_vectors_are_refused():
     ones = np.ones((3, 4), np.float32)
     for bad in ({"k1": 0}, {"k2": 0}, {"weight": 1.5}, {"weight": float("nan")}):
-        with pytest.raises(InputError, match="usual are 20, 6 and 0.3"):
+        with pytest.raises(InputError, match=r"usual are 20, 6 and 0\.3"):
             rerank(ones, ones, **bad)
     with pytest.raises(InputError, match="no metric 'manhattan'"):
         rerank(ones, ones, metric="manhattan")

@@ -14,6 +14,7 @@ from nextreid.cli.evaluate_protocols import (
     say_valid_queries,
     show_protocols,
 )
+from nextreid.cli.evaluate_rerank import add_rerank_option, beside, rerank_settings
 from nextreid.cli.evaluate_scenarios import (
     ALL,
     add_scenario_options,
@@ -29,6 +30,7 @@ from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb, whole_number
 from nextreid.cli.writing import check_out
 
+
 def _add_options(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()  # not needed for `--protocol list`
     source.add_argument("--model", metavar="M", type=Path, help="model folder, e.g. RUN/model")
@@ -37,6 +39,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add_protocol_option(parser)
     parser.add_argument("--metric", choices=("cosine", "euclidean"), default="cosine", help="default: cosine")
     add_scenario_options(parser)
+    add_rerank_option(parser)
     parser.add_argument(
         "--bootstrap",
         type=whole_number(0),
@@ -76,6 +79,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     check_given(args)
     check_out(args.out, suffixes=(".json",))
     keep_at = place_of_embeddings(args)
+    reranking = rerank_settings(args.rerank)
     if args.model:
         check_model_folder(args.model)
     opened = open_data(args.data, layout=args.layout, on_error=args.on_error, split="test", terminal=terminal)
@@ -94,6 +98,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         seed=args.seed or 0,
         progress=terminal.progress,
     )
+    parts = beside(evaluation, embedded.embeddings, manifest, settings=reranking, terminal=terminal)
     outcome = run_scenarios(
         scenarios,
         ScenarioContext(
@@ -116,6 +121,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         embeddings=embedded.file or keep_embeddings(embedded.embeddings, keep_at, args.out),
         scenarios=outcome.entries,
         scenarios_left_out=outcome.left_out,
+        beside=parts,
         branches=evaluate_branches(embedded.embeddings, manifest, full=evaluation),
         settings={
             **embedded.settings,

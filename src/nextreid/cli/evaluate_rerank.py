@@ -1,33 +1,25 @@
 """What `nextreid evaluate` adds to a plain score: re-ranking, and same-or-not at fixed error rates."""
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextreid.cli.terminal import Terminal
 from nextreid.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nextreid.data.manifest import Manifest
     from nextreid.embedding.embeddings import Embeddings
     from nextreid.embedding.reranking import RerankSettings
     from nextreid.evaluation.evaluate import Evaluation
+    from nextreid.evaluation.scenario import ScenarioContext
+    from nextreid.progress import Progress
 
 USUAL = "20,6,0.3"
 """The authors' k1, k2 and weight."""
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What stands beside the plain score in results.json.
-
-    Attributes:
-        verification: its entry of that name.
-        reranked: its entry of that name; None where it was not asked for.
-    """
-
-    verification: dict[str, Any]
-    reranked: dict[str, Any] | None
 
 
 def add_rerank_option(parser: argparse.ArgumentParser) -> None:
@@ -66,26 +58,83 @@ def beside(
     *,
     settings: "RerankSettings | None",
     terminal: Terminal,
-) -> Beside:
-    """Score what stands beside the plain score; the memory that re-ranking takes is said first."""
-    from nextreid.embedding.reranking import memory_estimate
-    from nextreid.evaluation.accept_rates import accept_entry, accept_rates
-    from nextreid.evaluation.evaluate import query_and_gallery
-    from nextreid.evaluation.reranked import evaluate_reranked, reranked_entry
+) -> dict[str, Any]:
+    """Return the entries of results.json that stand beside the plain score: `verification`, `reranked`.
 
-    rows = query_and_gallery(embeddings, manifest, protocol=evaluation.protocol)
-    queries, gallery = (
-        embeddings.vectors[embeddings.rows([row.observation for row in side])] for side in rows
-    )
-    verification = accept_entry(accept_rates(evaluation, queries, gallery, progress=terminal.progress))
+    The memory that re-ranking takes is said before it starts.
+    """
+    from nextreid.embedding.reranking import memory_estimate
+
+    entries = {"verification": _verification(evaluation, embeddings, manifest, terminal.progress)}
     if settings is None:
-        return Beside(verification, None)
+        return entries
     trial = evaluation.trials[0].trial
     sizes = len(trial.queries), len(trial.gallery)
-    needed = memory_estimate(*sizes, queries.shape[1], settings=settings)
+    needed = memory_estimate(*sizes, embeddings.vectors.shape[1], settings=settings)
     terminal.remark(
         f"re-ranking {sizes[0]} queries and {sizes[1]} gallery entries takes about "
         f"{max(1, round(needed / 2**20))} MB"
     )
-    found = evaluate_reranked(evaluation, queries, gallery, settings=settings, progress=terminal.progress)
-    return Beside(verification, reranked_entry(evaluation, found, settings))
+    entries["reranked"] = _reranked(evaluation, embeddings, manifest, settings, terminal.progress)
+    return entries
+
+
+def beside_again(results: Path) -> "Mapping[str, Callable[[ScenarioContext], Mapping[str, Any]]]":
+    """Return what computes these entries again, with the settings that a results file names.
+
+    Raises:
+        InputError: it is no results file.
+    """
+    from nextreid.embedding.reranking import RerankSettings
+    from nextreid.evaluation.report import read_results
+
+    written = read_results(results).get("reranked")
+
+    def verification(context: "ScenarioContext") -> Mapping[str, Any]:
+        return _verification(context.full, context.embeddings, context.manifest, context.progress)
+
+    def reranked(context: "ScenarioContext") -> Mapping[str, Any]:
+        try:
+            numbers = {name: written["settings"][name] for name in ("k1", "k2", "weight")}
+            settings = RerankSettings(**numbers)
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{results} does not say how it was re-ranked: {error}") from error
+        return _reranked(context.full, context.embeddings, context.manifest, settings, context.progress)
+
+    return {"verification": verification, "reranked": reranked}
+
+
+def _verification(
+    evaluation: "Evaluation", embeddings: "Embeddings", manifest: "Manifest", progress: "Progress"
+) -> dict[str, Any]:
+    from nextreid.evaluation.accept_rates import accept_entry, accept_rates
+
+    queries, gallery = _vectors(evaluation, embeddings, manifest)
+    return accept_entry(accept_rates(evaluation, queries, gallery, progress=progress))
+
+
+def _reranked(
+    evaluation: "Evaluation",
+    embeddings: "Embeddings",
+    manifest: "Manifest",
+    settings: "RerankSettings",
+    progress: "Progress",
+) -> dict[str, Any]:
+    from nextreid.evaluation.reranked import evaluate_reranked, reranked_entry
+
+    queries, gallery = _vectors(evaluation, embeddings, manifest)
+    found = evaluate_reranked(evaluation, queries, gallery, settings=settings, progress=progress)
+    return reranked_entry(evaluation, found, settings)
+
+
+def _vectors(
+    evaluation: "Evaluation", embeddings: "Embeddings", manifest: "Manifest"
+) -> tuple["np.ndarray", "np.ndarray"]:
+    """Return the vectors that the trials of the evaluation choose their queries and galleries from."""
+    from nextreid.evaluation.evaluate import query_and_gallery
+
+    queries, gallery = query_and_gallery(embeddings, manifest, protocol=evaluation.protocol)
+    return (
+        embeddings.vectors[embeddings.rows([row.observation for row in queries])],
+        embeddings.vectors[embeddings.rows([row.observation for row in gallery])],
+    )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nextreid.cli.evaluate_rerank import beside_again
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb
 
@@ -36,7 +37,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         data=args.data,
         layout=args.layout,
         embeddings=args.embeddings,
-        recompute=recomputed(),
+        recompute={**recomputed(), **beside_again(args.results)},
         progress=terminal.progress,
     )
     for finding in found.findings:

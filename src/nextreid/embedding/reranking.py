@@ -88,9 +88,7 @@ class Reranked:
         count, settings = len(self.queries), self.settings
         # by item: which gallery entries hold it among their neighbours, and how strongly
         holders = self.weights[count:].tocsc()
-        for block in distance_blocks(
-            self.queries, self.gallery, metric=self.metric, block_bytes=block_bytes
-        ):
+        for block in distance_blocks(self.queries, self.gallery, metric=self.metric, block_bytes=block_bytes):
             final = _relative(block, self.farthest[block.start : block.start + len(block.keys)])
             final *= settings.weight
             for row, distances in enumerate(final):
@@ -172,10 +170,11 @@ def memory_estimate(
     """
     chosen, items = settings or RerankSettings(), queries + gallery
     listed = max(chosen.k1 + 1, chosen.k2)
+    block = min(max(block_bytes, 4 * items), 4 * items * items)
     # V has k1 + 1 entries a row, or fewer (each query expansion joins up to k2 rows); by rows and by columns
     weights = 2 * 8 * items * (chosen.k1 + 1) * chosen.k2
     # the items, as both factors of a product, and being normalised; keys, and once more where items repeat
-    return weights + 4 * 4 * items * width + 4 * items * listed + 2 * max(block_bytes, 4 * items)
+    return weights + 4 * 4 * items * width + 4 * items * listed + 2 * block
 
 
 def _neighbours(

@@ -5,8 +5,9 @@ Per query, with the n matches at ranks r_1 < ... < r_n among the kept gallery en
     AP = 1/n sum_j j / r_j          INP = n / r_n          Rank-k: r_1 <= k
 
 Where the protocol counts its CMC curve in identities, Rank-k takes 1 + the number of other identities
-with an entry before r_1 instead (entries of unknown identity count one each). Ties go by gallery order. Only the ranks of the matches are needed, so no gallery is argsorted: a
-match's rank is found by bisection in the query's sorted distances.
+with an entry before r_1 instead (entries of unknown identity count one each). Ties go by gallery order.
+Only the ranks of the matches are needed, so no gallery is argsorted: a match's rank is found by bisection
+in the query's sorted distances.
 """
 
 from collections.abc import Iterable

@@ -45,6 +45,7 @@ def results_document(
     embeddings: Source | None = None,
     scenarios: Mapping[str, Any] | None = None,
     scenarios_left_out: Mapping[str, str] | None = None,
+    beside: Mapping[str, Any] | None = None,
     branches: Mapping[str, Evaluation] | None = None,
     controls: Sequence[Control] = (),
     settings: Mapping[str, Any] | None = None,
@@ -61,6 +62,7 @@ def results_document(
         embeddings: the embeddings file, where one was used or written.
         scenarios: name -> entry, of those that were run.
         scenarios_left_out: name -> why it was not run though all were asked for.
+        beside: entries by key that stand beside the plain score: `verification`, `reranked`.
         branches: the scores of each branch of the vectors alone.
         controls: what the result is compared with.
         settings: what else the scores depend on, e.g. `{"captions": false}`; plain JSON values.
@@ -83,6 +85,7 @@ def results_document(
         "model": _source(model),
         "embeddings": _source(embeddings),
         "training": dict(training) if training else None,
+        **(beside or {}),
         "branches": {name: metrics_entry(alone) for name, alone in (branches or {}).items()},
         "controls": {
             control.name: {"metrics": metrics_entry(control.evaluation), "gain": gains_entry(control.gain)}

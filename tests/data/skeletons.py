@@ -168,7 +168,7 @@ WMVEID863_SMALL: dict[str, Sequence[str]] = {
 
 
 def wmveid863(root: Path) -> Path:
-    """A few files; as in the release, some names lack a modality, one breaks the rule, two ids are in both."""
+    """A few files: some lack a modality, one name breaks the rule, two identities are in both splits."""
     by_identity(
         root, WMVEID863_SMALL, lacking={("0406_v1_n0_s999_004", "vis"), ("0406_v1_n0_s999_004", "th")}
     )

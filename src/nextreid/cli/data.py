@@ -10,33 +10,46 @@ from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb
 
 if TYPE_CHECKING:
-    from nextreid.data.findings import Report
+    from collections.abc import Mapping
 
+    from nextreid.data.findings import Report
+    from nextreid.data.layout import Layout
+
+LAYOUT_HELP = (
+    "benchmark layout, where it is not recognised (see `nextreid data list`); NAME@VARIANT: regdb@3, "
+    "wmveid863@clean"
+)
 SHOWN = 40
 """Findings shown of one check; `--json` gives all (ours: a screen or two)."""
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="D", type=Path, help="manifest, folder with one, or benchmark folder")
-    parser.add_argument("--layout", help="benchmark layout, where it is not recognised")
+    parser.add_argument("--layout", help=LAYOUT_HELP)
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
     _add_data(parser)
     parser.add_argument(
         "--protocol",
-        choices=("cross-camera", "cross-scene", "none"),
-        help="protocol that queries need a match under (default: the strictest that the columns allow)",
+        metavar="P",
+        help="protocol that queries need a match under (default: the benchmark's own, or the strictest that "
+        "the columns allow)",
     )
 
 
 def _check(args: argparse.Namespace, terminal: Terminal) -> int:
+    from nextreid.captions.coverage import caption_findings
     from nextreid.data.check import check_manifest
     from nextreid.data.manifest import load_manifest
 
     manifest = load_manifest(args.data, layout=args.layout)
     report = check_manifest(
-        manifest, protocol=args.protocol, workers=args.workers or None, progress=terminal.progress
+        manifest,
+        protocol=args.protocol,
+        more=caption_findings(manifest),
+        workers=args.workers or None,
+        progress=terminal.progress,
     )
     forgiven = {"unreadable-image"} if args.on_error == "skip" else set()
     failed = [finding for finding in report.of("error") if finding.rule not in forgiven]
@@ -48,6 +61,7 @@ def _check(args: argparse.Namespace, terminal: Terminal) -> int:
             "data": str(report.source),
             "ok": not failed,
             "protocol": report.protocol,
+            "protocol_because": report.why,
             "splits": [asdict(count) for count in report.counts],
             "findings": [asdict(finding) for finding in report.findings],
         }
@@ -73,6 +87,7 @@ def _show(report: "Report", terminal: Terminal) -> None:
             for count in report.counts
         ],
     )
+    terminal.text(f"Why {report.protocol}: {report.why}.")
     for finding in report.findings[:SHOWN]:
         terminal.text(f"{finding.severity}: {finding.message}")
         terminal.text(f"    {finding.do}")
@@ -85,32 +100,79 @@ def _show(report: "Report", terminal: Terminal) -> None:
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("tree", metavar="TREE", type=Path, help="the benchmark's folder")
-    parser.add_argument("--layout", help="its layout (see `nextreid data list`); default: recognised")
+    parser.add_argument("--layout", help=LAYOUT_HELP)
     parser.add_argument("--out", type=Path, required=True, help="manifest to write, .csv or .parquet")
 
 
 def _import(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.data.manifest import load_manifest, write_manifest
+    from nextreid.data.match_rules import recommend
 
     manifest = load_manifest(args.tree, layout=args.layout)
     write_manifest(manifest, args.out)
     splits = Counter(row.split for row in manifest.rows)
     counts = ", ".join(f"{split} {count}" for split, count in sorted(splits.items()))
     terminal.text(f"{len(manifest.rows)} observations ({counts}) in {args.out}")
-    terminal.result({"out": str(args.out), "observations": len(manifest.rows), "splits": dict(splits)})
+    for note in manifest.notes:
+        terminal.text(f"note: {note}")
+    chosen = recommend(manifest)
+    terminal.text(f"Score it with --protocol {chosen.protocol} ({chosen.why}).")
+    terminal.result(
+        {
+            "out": str(args.out),
+            "observations": len(manifest.rows),
+            "splits": dict(splits),
+            "layout": manifest.layout,
+            "protocol": chosen.protocol,
+            "notes": list(manifest.notes),
+        }
+    )
     return 0
 
 
 def _list(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.data.layouts import LAYOUTS
 
-    rows = [(name, layout.protocol, layout.summary) for name, layout in sorted(LAYOUTS.items())]
-    for name, protocol, summary in rows:
-        terminal.text(f"{name}: {summary}; protocol {protocol}")
-    terminal.result(
-        {"layouts": [{"name": name, "protocol": protocol, "folders": text} for name, protocol, text in rows]}
-    )
+    for name, layout in LAYOUTS.items():
+        terminal.text(f"{name}: {layout.title}")
+        terminal.text(f"    folders: {layout.summary}")
+        terminal.text(f"    {layout.about}")
+        if layout.counts:
+            terminal.text(f"    counts: {', '.join(f'{what} {n}' for what, n in layout.counts.items())}")
+        terminal.text(f"    protocols: {', '.join(layout.protocols)}")
+        for variant, what in _variants(layout.variants).items():
+            terminal.text(f"    {name}@{variant}: {what}")
+        for overlap in layout.overlaps:
+            terminal.text(f"    beware: {overlap}")
+        terminal.text(f"    from: {layout.citation}")
+    terminal.result({"layouts": [_facts(layout) for layout in LAYOUTS.values()]})
     return 0
+
+
+def _variants(variants: "Mapping[str, str]") -> dict[str, str]:
+    """Return the variants as they are listed: those that are numbers in one line."""
+    numbers = [name for name in variants if name.isdigit()]
+    others = {name: what for name, what in variants.items() if name not in numbers}
+    if not numbers:
+        return others
+    return {f"{numbers[0]} to {numbers[-1]}": "the split of that trial"} | others
+
+
+def _facts(layout: "Layout") -> dict[str, object]:
+    return {
+        "name": layout.name,
+        "title": layout.title,
+        "folders": layout.summary,
+        "about": layout.about,
+        "kind": layout.kind,
+        "modalities": list(layout.modalities),
+        "counts": dict(layout.counts),
+        "protocol": layout.protocol,
+        "protocols": list(layout.protocols),
+        "variants": dict(layout.variants),
+        "overlaps": list(layout.overlaps),
+        "citation": layout.citation,
+    }
 
 
 VERBS = (
@@ -124,13 +186,13 @@ VERBS = (
     Verb(
         name="data import",
         summary="write a benchmark's folder as one manifest",
-        example="nextreid data import RGBNT201 --layout rgbnt201 --out rgbnt201.csv",
+        example="nextreid data import RegDB --layout regdb@3 --out regdb3.csv",
         add_options=_add_import,
         run=_import,
     ),
     Verb(
         name="data list",
-        summary="list the benchmark layouts",
+        summary="explain the benchmark layouts: folders, counts, protocols, sources",
         example="nextreid data list",
         add_options=lambda parser: None,
         run=_list,

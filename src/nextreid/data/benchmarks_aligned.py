@@ -128,7 +128,8 @@ WMVEID863 = Layout(
     "called gallery)",
     about="Vehicles in RGB, near and thermal infrared under strong flare, 8 orientations (`view`). Public "
     "code treats the view as the camera: a match must show another view. The column `night` is 0 by day, 1 "
-    "by night, 9 where nothing is said; those (names with n9) are all 2087 images of MSVR310. Files of the "
+    "by night, 9 where nothing is said; those (names with n9) are all 2087 images of MSVR310, most of its "
+    "test images for training: never train on one and report the other. Files of the "
     "modalities are paired by name: their folders differ by a few files, and public loaders, which pair by "
     "the order of a listing, shift every later pair. One file breaks the naming rule "
     "(0865_0865_vis_v1_n0_03) and is read as an observation of its own. Seven identities are in train and in "
@@ -153,10 +154,6 @@ WMVEID863 = Layout(
         shared_names=True,
     ),
     variants={"clean": "leaves out the test images of identities that are trained on"},
-    overlaps=(
-        "WMVeID863 contains all of MSVR310, most of its test images as training images: never train on one "
-        "and report the other",
-    ),
 )
 
 MARKET1501_MM = Layout(

@@ -11,17 +11,15 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
-from nextreid.data.findings import SEVERITIES, Finding, Report, SplitCounts
-from nextreid.data.layouts import LAYOUTS
+from nextreid.data.check_benchmark import benchmark_findings
+from nextreid.data.check_identities import camera_findings, identity_findings, query_findings
+from nextreid.data.findings import SEVERITIES, Finding, Report, SplitCounts, few
+from nextreid.data.match_rules import RULES, Recommended, recommend
 from nextreid.data.readable import ImageProbe, probe_images
 from nextreid.data.rows import FACTS, RESERVED, Manifest
 from nextreid.errors import InputError
 from nextreid.modality import NIR, RGB, TIR
 from nextreid.progress import Progress
-
-PROTOCOL_COLUMN: dict[str, str | None] = {"cross-camera": "camera", "cross-scene": "scene", "none": None}
-"""Protocol -> the column that a query and its match must differ in."""
-
 
 NEAR = 0.75
 """Likeness of two column names from which one may be a slip for the other (ours: `spilt` is 0.8)."""
@@ -31,6 +29,7 @@ def check_manifest(
     manifest: Manifest,
     *,
     protocol: str | None = None,
+    more: Iterable[Finding] = (),
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -40,42 +39,36 @@ def check_manifest(
         manifest: the data set.
         protocol: the protocol that queries need a match under; None: the benchmark's own, or the
             strictest that the columns allow.
+        more: findings of others, to be reported with these.
         workers: threads that read.
         progress: one step per image.
 
     Raises:
         InputError: an unknown protocol.
     """
-    protocol = protocol or _default_protocol(manifest)
-    if protocol not in PROTOCOL_COLUMN:
-        raise InputError(f"{protocol!r} is not a protocol", allowed=", ".join(PROTOCOL_COLUMN))
+    chosen = Recommended(protocol, "as asked") if protocol else recommend(manifest)
+    if chosen.protocol not in RULES:
+        raise InputError(f"{protocol!r} is not a protocol", allowed=", ".join(RULES))
     probes = tuple(probe_images(manifest, workers=workers, progress=progress))
     findings = [
         *_columns(manifest),
         *_images(probes),
         *_duplicates(probes),
         *_unpaired(manifest),
-        *_identities(manifest),
-        *_cameras(manifest),
-        *_queries(manifest, protocol),
+        *identity_findings(manifest),
+        *camera_findings(manifest, chosen.protocol),
+        *query_findings(manifest, chosen.protocol),
+        *benchmark_findings(manifest),
+        *more,
     ]
     return Report(
         name=manifest.name,
         source=manifest.source,
-        protocol=protocol,
+        protocol=chosen.protocol,
         counts=tuple(_counts(manifest, split) for split in ("train", "test") if manifest.split(split).rows),
         findings=tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))),
+        why=chosen.why,
     )
-
-
-def _default_protocol(manifest: Manifest) -> str:
-    if manifest.layout is not None:
-        return LAYOUTS[manifest.layout].protocol
-    rows = manifest.split("test").rows
-    for name, column in PROTOCOL_COLUMN.items():
-        if column and rows and all(getattr(row, column) is not None for row in rows):
-            return name
-    return "none"
 
 
 def _counts(manifest: Manifest, split: str) -> SplitCounts:
@@ -157,7 +150,7 @@ def _duplicates(probes: Iterable[ImageProbe]) -> Iterator[Finding]:
         if len(copies) < 2:
             continue
         across = ", in train and in test" if len({copy.row.split for copy in copies}) > 1 else ""
-        places = _few((f"{copy.row.where(copy.modality)} ({copy.path.name})" for copy in copies), shown=4)
+        places = few((f"{copy.row.where(copy.modality)} ({copy.path.name})" for copy in copies), shown=4)
         yield Finding.about(
             [copy.row for copy in copies],
             "warning",
@@ -169,7 +162,9 @@ def _duplicates(probes: Iterable[ImageProbe]) -> Iterator[Finding]:
 
 
 def _unpaired(manifest: Manifest) -> Iterator[Finding]:
-    for row in manifest.rows:
+    """Find absent modalities; where every observation is one image, none is missing."""
+    several = any(len(row.paths) > 1 for row in manifest.rows)
+    for row in manifest.rows if several else ():
         for name in manifest.modalities:
             if name not in row.paths:
                 yield Finding.about(
@@ -180,93 +175,3 @@ def _unpaired(manifest: Manifest) -> Iterator[Finding]:
                     "add the image, or leave it: the modality counts as absent",
                     modality=name,
                 )
-
-
-def _identities(manifest: Manifest) -> Iterator[Finding]:
-    train, test = (set(manifest.split(split).identities) for split in ("train", "test"))
-    for identity in sorted(train & test):
-        rows = [row for row in manifest.rows if row.identity == identity]
-        counts = Counter(row.split for row in rows)
-        yield Finding.about(
-            rows,
-            "error",
-            "identity-in-both-splits",
-            f"Identity {identity} is in train ({counts['train']} rows) and in test ({counts['test']} rows)",
-            "keep each identity in one split: a test on trained identities measures nothing",
-        )
-    nameless = [row for row in manifest.rows if row.identity is None]
-    untrainable = [row for row in nameless if row.split == "train"]
-    if len(nameless) == len(manifest.rows):
-        yield Finding(
-            "note",
-            "no-identity",
-            "No row has an identity: the data can be embedded, not trained on or scored",
-            "fill the column `identity`",
-        )
-    elif untrainable:
-        numbers = _few(row.index for row in untrainable)
-        yield Finding.about(
-            untrainable,
-            "warning",
-            "training-without-identity",
-            f"{len(untrainable)} training rows have no identity: rows {numbers}",
-            "fill the column `identity`, or move them to the test split as distractors",
-        )
-
-
-def _cameras(manifest: Manifest) -> Iterator[Finding]:
-    if "camera" in manifest.missing_columns:
-        other = "none" if "scene" in manifest.missing_columns else "cross-scene or none"
-        yield Finding(
-            "note",
-            "no-camera",
-            "There is no column `camera` with values: the protocol cross-camera cannot be used",
-            f"evaluate with --protocol {other}, or fill the column",
-        )
-        return
-    seen: dict[str, set[str]] = defaultdict(set)
-    for row in manifest.rows:
-        if row.identity is not None and row.camera is not None:
-            seen[row.identity].add(row.camera)
-    for split in ("train", "test"):
-        names = manifest.split(split).identities
-        single = [name for name in names if len(seen[name]) == 1]
-        if single:
-            share = f"{len(single)} of {len(names)} {split} identities"
-            yield Finding.about(
-                [row for row in manifest.rows if row.identity in set(single)],
-                "note",
-                "one-camera",
-                f"{share} occur under one camera only: {_few(single)}",
-                "they can be trained on, but not matched across cameras",
-            )
-
-
-def _queries(manifest: Manifest, protocol: str) -> Iterator[Finding]:
-    """Compare, for each query, the gallery rows of its identity with those that the protocol removes."""
-    rows = manifest.split("test").rows
-    queries = [row for row in rows if row.is_query and row.identity is not None]
-    gallery = [row for row in rows if row.is_gallery and row.identity is not None]
-    if not queries:
-        return
-    column = PROTOCOL_COLUMN[protocol] or "observation"  # `none` removes the query itself
-    total = Counter(row.identity for row in gallery)
-    removed = Counter((row.identity, getattr(row, column)) for row in gallery)
-    lone = [row for row in queries if total[row.identity] == removed[row.identity, getattr(row, column)]]
-    if lone:
-        every = len(lone) == len(queries)
-        names = _few(row.observation for row in lone)
-        yield Finding.about(
-            lone,
-            "error" if every else "warning",
-            "query-without-match",
-            f"{len(lone)} of {len(queries)} queries have no valid match under {protocol}: {names}",
-            "use another protocol, or add gallery rows of the same identities"
-            if every
-            else "they are left out of the score; another protocol may keep them",
-        )
-
-
-def _few(items: Iterable[object], shown: int = 8) -> str:
-    listed = [str(item) for item in items]
-    return ", ".join(listed[:shown]) + (f" and {len(listed) - shown} more" if len(listed) > shown else "")

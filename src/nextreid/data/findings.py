@@ -1,6 +1,6 @@
 """What a check of a data set reports."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +88,7 @@ class Report:
         protocol: the protocol that queries were checked under.
         counts: one entry per split that has rows.
         findings: errors first, then warnings, then notes.
+        why: why this protocol, to follow a colon.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Report:
     protocol: str
     counts: tuple[SplitCounts, ...]
     findings: tuple[Finding, ...]
+    why: str = "as asked"
 
     @property
     def ok(self) -> bool:
@@ -104,3 +106,9 @@ class Report:
     def of(self, severity: str) -> tuple[Finding, ...]:
         """Return the findings of one severity."""
         return tuple(finding for finding in self.findings if finding.severity == severity)
+
+
+def few(items: Iterable[object], shown: int = 8) -> str:
+    """Write the first of some items, and how many more there are."""
+    listed = [str(item) for item in items]
+    return ", ".join(listed[:shown]) + (f" and {len(listed) - shown} more" if len(listed) > shown else "")

@@ -1,0 +1,106 @@
+"""What a check says of identities: in both splits, without a name, under one camera, without a match."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from nextreid.data.findings import Finding, few
+from nextreid.data.layouts import LAYOUTS
+from nextreid.data.match_rules import RULES, recommend
+from nextreid.data.rows import Manifest
+
+
+def identity_findings(manifest: Manifest) -> Iterator[Finding]:
+    """Yield identities in both splits, and rows without one."""
+    train, test = (set(manifest.split(split).identities) for split in ("train", "test"))
+    for identity in sorted(train & test):
+        rows = [row for row in manifest.rows if row.identity == identity]
+        counts = Counter(row.split for row in rows)
+        yield Finding.about(
+            rows,
+            "error",
+            "identity-in-both-splits",
+            f"Identity {identity} is in train ({counts['train']} rows) and in test ({counts['test']} rows)",
+            "keep each identity in one split: a test on trained identities measures nothing"
+            + _clean(manifest),
+        )
+    nameless = [row for row in manifest.rows if row.identity is None]
+    untrainable = [row for row in nameless if row.split == "train"]
+    if len(nameless) == len(manifest.rows):
+        yield Finding(
+            "note",
+            "no-identity",
+            "No row has an identity: the data can be embedded, not trained on or scored",
+            "fill the column `identity`",
+        )
+    elif untrainable:
+        numbers = few(row.index for row in untrainable)
+        yield Finding.about(
+            untrainable,
+            "warning",
+            "training-without-identity",
+            f"{len(untrainable)} training rows have no identity: rows {numbers}",
+            "fill the column `identity`, or move them to the test split as distractors",
+        )
+
+
+def _clean(manifest: Manifest) -> str:
+    """Offer the variant that leaves such test rows out, where the layout has one."""
+    layout = LAYOUTS.get(manifest.layout or "")
+    if layout is None or "clean" not in layout.variants:
+        return ""
+    return f". The release is so; --layout {layout.name}@clean {layout.variants['clean']}"
+
+
+def camera_findings(manifest: Manifest, protocol: str) -> Iterator[Finding]:
+    """Yield identities under one camera only (or in one scene or view, where the protocol asks for two)."""
+    if "camera" in manifest.missing_columns:
+        fits = recommend(manifest).protocol
+        other = " or ".join(dict.fromkeys([fits, "none"]))
+        yield Finding(
+            "note",
+            "no-camera",
+            "There is no column `camera` with values: the protocol cross-camera cannot be used",
+            f"evaluate with --protocol {other}, or fill the column",
+        )
+    columns = {"camera", RULES[protocol].column or "camera"} - set(manifest.missing_columns)
+    for column in sorted(columns):
+        yield from _single(manifest, column)
+
+
+def _single(manifest: Manifest, column: str) -> Iterator[Finding]:
+    seen: dict[str, set[str]] = defaultdict(set)
+    for row in manifest.rows:
+        value = getattr(row, column)
+        if row.identity is not None and value is not None:
+            seen[row.identity].add(value)
+    for split in ("train", "test"):
+        names = manifest.split(split).identities
+        single = [name for name in names if len(seen[name]) == 1]
+        if single:
+            share = f"{len(single)} of {len(names)} {split} identities"
+            under = "under one camera" if column == "camera" else f"in one {column}"
+            yield Finding.about(
+                [row for row in manifest.rows if row.identity in set(single)],
+                "note",
+                f"one-{column}",
+                f"{share} occur {under} only: {few(single)}",
+                f"they can be trained on, but not matched across {column}s",
+            )
+
+
+def query_findings(manifest: Manifest, protocol: str) -> Iterator[Finding]:
+    """Yield queries of which the protocol removes every match."""
+    lone, total = RULES[protocol].without_match(manifest.split("test").rows)
+    if not lone:
+        return
+    every = len(lone) == total
+    yield Finding.about(
+        lone,
+        "error" if every else "warning",
+        "query-without-match",
+        f"{len(lone)} of {total} queries have no valid match under {protocol}: "
+        f"{few(row.observation for row in lone)}",
+        "use another protocol, or add gallery rows of the same identities"
+        if every
+        else "they are left out of the score; another protocol may keep them",
+    )

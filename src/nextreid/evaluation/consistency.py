@@ -7,13 +7,12 @@ the part masks of a synthetic world, which are never used in training.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextreid.data.manifest import Row
-from nextreid.embedding.tokens import PatchTokenReader, PatchTokens
 from nextreid.errors import InputError
 from nextreid.evaluation.consistency_matching import Correspondence, SeenImage, partners, random_tokens
 from nextreid.evaluation.consistency_parts import ObjectParts, PatchParts, read_parts
@@ -21,6 +20,9 @@ from nextreid.evaluation.consistency_routing import RoutedImages, routing_entry
 from nextreid.evaluation.report_section import Section, Table, percent, span
 from nextreid.evaluation.scenario import NotPossibleError, ScenarioContext
 from nextreid.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from nextreid.embedding.tokens import PatchTokenReader, PatchTokens
 
 PARTNERS = 4
 """In how many other observations an image is looked up, per modality: ours; intervals are over identities,
@@ -53,7 +55,7 @@ class _Routed:
 
 
 def consistency(
-    reader: PatchTokenReader,
+    reader: "PatchTokenReader",
     rows: Sequence[Row],
     parts: ObjectParts,
     *,
@@ -153,7 +155,7 @@ def _chunks(identities: Mapping[str, list[Row]]) -> Iterator[dict[str, list[Row]
 
 
 def _images(
-    rows: Sequence[Row], tokens: PatchTokens, at: int, parts: ObjectParts, seed: int
+    rows: Sequence[Row], tokens: "PatchTokens", at: int, parts: ObjectParts, seed: int
 ) -> Iterator[tuple[tuple[str, str], SeenImage]]:
     """Yield the images of rows that stand from `at` on in `tokens`, by (observation, modality)."""
     for number, row in enumerate(rows, start=at):

@@ -10,10 +10,13 @@ from typing import Any
 from nextreid.atomic import written_whole
 from nextreid.evaluation import (
     accept_rates,
+    consistency,
     reranked,
     scenario_any_to_any,
+    scenario_fine_grained,
     scenario_missing,
     scenario_random_drop,
+    scenario_text,
     scenario_unseen,
     trials,
 )
@@ -34,6 +37,9 @@ SECTIONS: Mapping[str, Callable[[Any], Section]] = {
     "scenarios.any-to-any": scenario_any_to_any.section,
     "scenarios.random-drop": scenario_random_drop.section,
     "scenarios.unseen": scenario_unseen.section,
+    "scenarios.fine-grained": scenario_fine_grained.section,
+    "scenarios.consistency": consistency.section,
+    "scenarios.text": scenario_text.section,
 }
 """Key of results.json, parts joined by a dot, e.g. `scenarios.text` -> what shows the value there."""
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -71,15 +70,25 @@ def sha256_of(path: Path | str) -> str:
     return whole.hexdigest()
 
 
-def checksum(document: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a JSON document but for its entry `checksum`, whatever the order of its keys.
+def checksum(text: str) -> str:
+    """Return the SHA-256 of what a JSON text says, but for its entry `checksum`.
 
-    It finds a digit that changed after the file was written. It is no signature: who changes a file on
-    purpose can write a new one.
+    Numbers count as they are written, so that a digit too small for a double counts, too; white space
+    and the order of keys do not. It finds a digit that changed after the file was written. It is no
+    signature: who changes a file on purpose can write a new one.
+
+    Raises:
+        InputError: the text is no JSON object.
     """
-    rest = {key: value for key, value in document.items() if key != "checksum"}
-    text = json.dumps(rest, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    try:
+        document: Any = json.loads(text, parse_float="number {}".format, parse_int="number {}".format)
+    except ValueError as error:
+        raise InputError(f"This is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise InputError(f"This is a JSON {type(document).__name__}", allowed="an object")
+    document.pop("checksum", None)
+    plain = json.dumps(document, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(plain.encode()).hexdigest()
 
 
 def training_of(model: Path | str) -> dict[str, Any] | None:

@@ -118,8 +118,8 @@ def write_results(
     if out.suffix != ".json":
         raise InputError(f"{out} is not a name for results", allowed="a path that ends in .json")
     try:
-        sealed = {**document, "checksum": checksum(document)}
-        text = json.dumps(sealed, indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps({**document, "checksum": checksum(text)}, indent=2, ensure_ascii=False)
     except ValueError as error:
         raise InputError(f"Results for {out} hold a value that JSON cannot: {error}") from error
     table = out.with_name(f"{out.stem}.per_query.parquet")

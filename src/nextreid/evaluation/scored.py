@@ -108,14 +108,13 @@ def read_per_query(path: Path, *, trials: int = 1) -> PerQuery:
         raise InputError(f"{path} {fault}", allowed=", ".join(COLUMNS))
     valid = table["valid"].to_numpy(dtype=bool)
     values = np.full((len(table), len(METRIC_NAMES)), np.nan)
-    first = table["first_match_rank"].to_numpy(dtype=np.float64, na_value=np.nan)
+    first = np.where(valid, table["first_match_rank"].to_numpy(dtype=np.float64, na_value=np.nan), np.nan)
     columns = {"mAP": table["ap"].to_numpy(dtype=np.float64), "mINP": table["inp"].to_numpy(dtype=np.float64)}
     for k in CMC_RANKS:
         name = f"rank{k}"
         columns[name] = table[name].to_numpy(dtype=np.float64) if name in table.columns else first <= k
     for place, name in enumerate(METRIC_NAMES):
         values[valid, place] = columns[name][valid]
-    first[~valid] = np.nan
     return PerQuery(table["query"].astype(str).to_numpy(dtype=np.str_), valid, values, first, trials)
 
 

@@ -86,7 +86,7 @@ def verify_results(
     """
     path = Path(results)
     document = read_results(path)
-    findings = [check_file(document)]
+    findings = [check_file(path, document)]
     vectors, found = check_embeddings(path, document, embeddings)
     findings.append(found)
     manifest, found = check_data(path, document, data, layout)

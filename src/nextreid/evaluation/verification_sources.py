@@ -26,11 +26,11 @@ class Finding:
     detail: str
 
 
-def check_file(document: Mapping[str, Any]) -> Finding:
+def check_file(results: Path, document: Mapping[str, Any]) -> Finding:
     """Check the checksum that the file carries."""
     if "checksum" not in document:
         return Finding("file", None, "carries no checksum (an older nextreid wrote it)")
-    if checksum(document) != document["checksum"]:
+    if checksum(results.read_text(encoding="utf-8")) != document["checksum"]:
         return Finding("file", False, "was changed after it was written: its own checksum does not agree")
     return Finding("file", True, "is as it was written, by its checksum")
 

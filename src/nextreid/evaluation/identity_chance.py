@@ -13,6 +13,7 @@ and the number of arrivals is a sum of independent binomials, one for each size 
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -56,8 +57,7 @@ def first_within(n: int, sizes: Counter[int], ranks: Sequence[int]) -> np.ndarra
         ranks: each k, at least 1.
     """
     most = max(ranks)
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    v, weights = (nodes + 1) / 2, weights / 2
+    v, weights = _quadrature()
     arrived = np.zeros((most, _NODES))  # P(so many others), most - 1 at most
     arrived[0] = 1.0
     for m, count in sizes.items():
@@ -69,3 +69,10 @@ def first_within(n: int, sizes: Counter[int], ranks: Sequence[int]) -> np.ndarra
         arrived = joined
     within = np.cumsum(arrived, axis=0) @ weights
     return np.array([within[k - 1] for k in ranks])
+
+
+@cache
+def _quadrature() -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes in (0, 1) and their weights, which sum to 1."""
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    return (nodes + 1) / 2, weights / 2

@@ -8,7 +8,7 @@ a part elsewhere in each modality. Counted on finitely many patches it is too hi
 parts of a cell are shuffled among its images is the error of counting, and is taken off.
 
 Controls: a router by position alone (a horizontal stripe each expert), and random tokens (each patch takes
-the route of a patch drawn from the same image without replacement).
+the route of a patch drawn from all images, without replacement).
 """
 
 from collections.abc import Sequence
@@ -239,13 +239,10 @@ def _by_position(images: RoutedImages) -> RoutedImages:
 
 
 def _at_random(images: RoutedImages, *, seed: int) -> RoutedImages:
-    """Give each patch the route of a random patch of its image."""
-    routes = images.routes.copy()
-    for number, (observation, modality) in enumerate(zip(images.observation, images.modality, strict=True)):
-        routes[number] = numpy_generator(seed, "random routes", observation, modality).permutation(
-            routes[number]
-        )
-    return images.with_routes(routes)
+    """Give each patch the route of another patch, drawn from all images without replacement."""
+    flat = images.routes.reshape(-1, images.routes.shape[-1])
+    drawn = numpy_generator(seed, "random routes").permutation(len(flat))
+    return images.with_routes(flat[drawn].reshape(images.routes.shape))
 
 
 def _share(sums: NDArray[np.float64]) -> float:

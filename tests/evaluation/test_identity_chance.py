@@ -45,6 +45,22 @@ def test_uneven_sizes_against_draws():
     assert first_within(own, Counter(others), ranks) == pytest.approx(draws, abs=0.008)  # 3 standard errors
 
 
+def test_many_entries_of_uneven_sizes_against_a_fine_sum():
+    sizes = Counter({10: 90, 7: 100, 1: 300, 40: 25})
+    n = 13
+    grid = np.linspace(0, 1, 40_001) ** 3 * 0.5  # time; ours: fine where arrivals are
+    time = (grid[1:] + grid[:-1]) / 2
+    arrived = np.zeros((20, len(time)))
+    arrived[0] = 1
+    for size in sizes.elements():
+        gone = 1 - np.exp(-size * time)
+        arrived[1:], arrived[0] = arrived[1:] * (1 - gone) + arrived[:-1] * gone, arrived[0] * (1 - gone)
+    density = n * np.exp(-n * time) * np.diff(grid)
+    ranks = (1, 5, 10, 20)
+    expected = [(arrived[:k].sum(axis=0) * density).sum() for k in ranks]
+    assert first_within(n, sizes, ranks) == pytest.approx(expected, abs=1e-7)
+
+
 def test_chance_of_a_protocol_that_counts_identities():
     # q0 (a, camera 1) keeps a2 | b b . (unknown): a with one entry among b of two and a distractor of one
     rule = Protocol("x", 1, "", "", removes=("identity", "camera"), cmc="identity")

@@ -69,7 +69,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.embedding.embedder import check_model_folder
     from nextreid.evaluation.evaluate import evaluate_branches, evaluate_embeddings
     from nextreid.evaluation.provenance import Source, training_of
-    from nextreid.evaluation.report import results_document, write_results
+    from nextreid.evaluation.report import results_document, sealed, write_results
     from nextreid.evaluation.report_markdown import all_scores, write_markdown
     from nextreid.evaluation.scenario import ScenarioContext
 
@@ -144,7 +144,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         + (f" in each of {len(evaluation.trials)} trials" if len(evaluation.trials) > 1 else "")
     )
     terminal.text(f"{files[0]}, {files[1]} and {tables}")
-    terminal.result(document)
+    terminal.result(sealed(document))
     return 0
 
 

@@ -89,6 +89,7 @@ class Clock:
 
 def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.data.manifest import load_manifest
+    from nextreid.evaluation.report import sealed
 
     out: Path = args.out
     config = _config(args)
@@ -122,7 +123,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         raise CheckFailedError(f"The quickstart ended without {', '.join(missing)} in {out}.")
     scores.show(document, terminal)
     _show_files(out, extra, sum(clock.seconds.values()), terminal)
-    terminal.result(document)
+    terminal.result(sealed(document))
     return 0
 
 

@@ -118,8 +118,7 @@ def write_results(
     if out.suffix != ".json":
         raise InputError(f"{out} is not a name for results", allowed="a path that ends in .json")
     try:
-        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-        text = json.dumps({**document, "checksum": checksum(text)}, indent=2, ensure_ascii=False)
+        text = json.dumps(sealed(document), indent=2, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
         raise InputError(f"Results for {out} hold a value that JSON cannot: {error}") from error
     table = out.with_name(f"{out.stem}.per_query.parquet")
@@ -128,6 +127,15 @@ def write_results(
     with written_whole(out) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
     return out, table
+
+
+def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document with the checksum that its file carries.
+
+    Raises:
+        ValueError: a number that is NaN or infinite.
+    """
+    return {**document, "checksum": checksum(json.dumps(document, allow_nan=False))}
 
 
 def read_results(path: Path | str) -> dict[str, Any]:

@@ -219,7 +219,7 @@ def test_partners_are_other_observations_in_other_modalities_and_never_change():
     assert len(partners(images, count=99, seed=0)) == 16 * 7
 
 
-def test_chunks_and_the_order_of_rows_change_nothing(tmp_path, monkeypatch):
+def test_chunks_and_the_order_of_rows_change_nothing(tmp_path):
     rng = np.random.default_rng(2)
     masks = {
         (f"{who}{n}", m): "".join(rng.choice(list("hl."), 4))
@@ -233,9 +233,8 @@ def test_chunks_and_the_order_of_rows_change_nothing(tmp_path, monkeypatch):
     parts = read_parts(manifest(tmp_path, rows))
     whole = Reader(tokens, routes)
     document = consistency(whole, rows, parts, bootstrap=20)
-    monkeypatch.setattr("nextreid.evaluation.consistency.CHUNK", 1)
     small = Reader(tokens, routes)
-    assert consistency(small, rows, parts, bootstrap=20) == document
+    assert consistency(small, rows, parts, chunk=1, bootstrap=20) == document
     assert (whole.calls, small.calls) == ([12], [3, 3, 3, 3])
     again = consistency(whole, rows[::-1], parts, bootstrap=20)["correspondence"]
     assert again["accuracy"] == document["correspondence"]["accuracy"]

@@ -1,6 +1,7 @@
 """Fine-grained accuracy: by hand, against a slow twin, and on data that cannot be scored."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from nextreid.errors import InputError
 from nextreid.evaluation.evaluate import evaluate_embeddings
 from nextreid.evaluation.lookalike_truth import read_distinctions
 from nextreid.evaluation.lookalikes import fine_grained
+from nextreid.evaluation.protocols import protocol_named
 from nextreid.evaluation.scenario import NotPossibleError, ScenarioContext
 from nextreid.evaluation.scenario_fine_grained import entry, run, section
 
@@ -198,6 +200,13 @@ def test_data_without_look_alikes_and_identities_in_two_groups():
     _, manifest, embeddings, full = world("aabb", "1212", "XYXX", by_angle(0, 1, 2, 3))
     with pytest.raises(InputError, match=r"group 'X' in row 2 .*'Y' in row 3"):
         fine_grained(embeddings, manifest, full=full)
+
+
+def test_drawn_galleries_are_refused():
+    _, manifest, embeddings, full = world(*HAND, by_angle(*ANGLES))
+    drawn = SimpleNamespace(protocol=protocol_named("llcm/vis2nir"), metric=full.metric)
+    with pytest.raises(NotPossibleError, match="draws its galleries"):
+        fine_grained(embeddings, manifest, full=drawn)
 
 
 def test_the_section_says_what_was_counted():

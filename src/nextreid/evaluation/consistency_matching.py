@@ -109,12 +109,8 @@ class Correspondence:
         identities = np.stack([by_identity[name] for name in sorted(by_identity)])
         document = _shares(identities.sum(axis=0))
         for name, column in (("corrected", 1), ("random_corrected", 3)):
-            interval = cluster_interval(
-                identities,
-                lambda s, c=column: beyond(s[:, c] / s[:, 0], s[:, 2] / s[:, 0]),
-                samples=bootstrap,
-                seed=seed,
-            )
+            chosen = identities[:, [0, column, 2]]
+            interval = cluster_interval(chosen, _beyond_position, samples=bootstrap, seed=seed)
             if interval is not None:
                 document[f"{name}_ci"] = list(interval)
         return document | {
@@ -131,6 +127,11 @@ class Correspondence:
                 if sums[0]
             ],
         }
+
+
+def _beyond_position(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (b,) of (b,3): patches, right, right by position."""
+    return beyond(sums[:, 1] / sums[:, 0], sums[:, 2] / sums[:, 0])
 
 
 def _shares(sums: NDArray[np.float64]) -> dict[str, Any]:

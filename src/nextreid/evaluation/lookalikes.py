@@ -95,10 +95,15 @@ def fine_grained(
         progress: one step per group.
 
     Raises:
-        NotPossibleError: no look-alike groups, or no query that counts.
+        NotPossibleError: no look-alike groups, galleries that are drawn, or no query that counts.
         InputError: an identity in two groups.
     """
-    queries, gallery = query_and_gallery(embeddings, manifest, split=split)
+    if full.protocol.draws is not None:
+        raise NotPossibleError(
+            f"Protocol {full.protocol.name} draws its galleries, so a group would be there in part",
+            allowed="a protocol with one gallery, such as cross-camera",
+        )
+    queries, gallery = full.protocol.candidates(*query_and_gallery(embeddings, manifest, split=split))
     of_queries, of_gallery = _by_group(queries), _by_group(gallery)
     if not of_queries:
         raise NotPossibleError(

@@ -1,5 +1,6 @@
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ def test_nothing_goes_at_0_and_all_but_one_at_1_and_never_more_back_than_before(
         kept = [set(drop(row, rate, seed=3, draw=draw)) for rate in (0.0, 0.2, 0.5, 0.8, 1.0)]
         assert kept[0] == set(MODALITIES)
         assert len(kept[-1]) == 1
-        assert all(later <= earlier for earlier, later in zip(kept, kept[1:], strict=False))
+        assert all(later <= earlier for earlier, later in pairwise(kept))
 
 
 def test_an_image_goes_with_the_chance_that_is_named():

@@ -85,13 +85,16 @@ def section(entry: Mapping[str, Any]) -> Section:
     scores: list[tuple[str, Mapping[str, Any]]] = []
     identity, true = entry["identity"], entry["true"]
     if identity["metrics"]:
-        scores += [("captions to images", identity["metrics"]), ("chance of these", identity["chance"])]
+        scores += [
+            ("captions to images", identity["metrics"]),
+            ("chance, captions to images", identity["chance"]),
+        ]
         if identity["words_alone"]:
             scores.append(("captions to captions, no image", identity["words_alone"]))
     if true:
         scores += [
             ("sentences to images they are true of", true["metrics"]),
-            ("chance of these", true["chance"]),
+            ("chance, sentences to images", true["chance"]),
         ]
     text = f"Captions: {entry['captions']}."
     if entry["from_truth"]:
@@ -167,7 +170,7 @@ def _by_identity(
 
 
 def _questions(truth: WorldTruth, gallery: Sequence[Row], words: _Words, seed: int) -> Questions:
-    """Return sentences to ask, and of which gallery entries each is true; from captions where there are any."""
+    """Return sentences to ask and of which entries each is true; from captions where there are any."""
     codes = _shown_in_any(truth, gallery)
     if not words.texts:
         return questions_from_truth(

@@ -205,3 +205,43 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         write_half()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (
+            {"features": np.ones((3, 2)), "ids": np.array(["a", "b", "c"])},
+            r"no array `observation`; it has `features` \(3, 2\), `ids` \(3,\)\. Allowed: .*What to do: write it "
+            r"with numpy\.savez\(file, observation=old\['ids'\], embedding=old\['features'\]\)",
+        ),
+        (
+            {"features": np.ones((3, 2)), "ids": np.arange(3), "labels": np.arange(3)},  # which are the ids?
+            r"`labels` \(3,\).*observation=ids, embedding=vectors",
+        ),
+        ({"embedding": np.ones((3, 2))}, "no array `observation`; it has `embedding`"),
+        ({"observation": np.arange(3), "features": np.ones((3, 2))}, "no array `embedding`; it has `features`"),
+        ({"features": np.array([{}, 1], object), "ids": np.arange(2)}, r"has `features` \(2,\), `ids`"),
+        ({}, "it has none"),
+    ],
+)
+def test_arrays_of_other_names(tmp_path, arrays, message):
+    path = tmp_path / "theirs.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(InputError, match=message):
+        load_embeddings(path)
+
+
+@pytest.mark.parametrize("ids", [["a", "b"], [b"a", b"b"], [7, 8]])
+def test_ids_of_any_plain_type(tmp_path, ids):
+    path = tmp_path / "theirs.npz"
+    np.savez(path, observation=np.array(ids), embedding=np.eye(2, 3), extra=np.array([None, "x"], object))
+    names = [name.decode() if isinstance(name, bytes) else str(name) for name in ids]
+    assert load_embeddings(path).observation.tolist() == names
+
+
+def test_pickled_ids_are_refused_with_the_way_out(tmp_path):
+    path = tmp_path / "theirs.npz"
+    np.savez(path, observation=np.array(["a", "b"], object), embedding=np.eye(2))
+    with pytest.raises(InputError, match=r"a pickle can run code.*observation=ids\.astype\(str\)"):
+        load_embeddings(path)

@@ -6,8 +6,6 @@ npz never holds pickles; in safetensors the ids are a JSON list in the metadata 
 """
 
 import json
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +13,10 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from nextreid.atomic import written_whole
+from nextreid.embedding.archives import read_npz, read_safetensors, renaming, shapes_in
 from nextreid.errors import InputError
 from nextreid.modality import modality_tuple
 
@@ -168,12 +166,15 @@ def load_embeddings(path: Path | str) -> Embeddings:
     path = _checked_suffix(Path(path))
     if not path.is_file():
         raise InputError(f"There is no embeddings file {path}", do="write it with `nextreid embed`")
-    arrays = _read_npz(path) if path.suffix == ".npz" else _read_safetensors(path)
+    arrays = read_npz(path, _wanted) if path.suffix == ".npz" else read_safetensors(path)
     for name in ("observation", "embedding"):
         if name not in arrays:
+            held = shapes_in(path) if path.suffix == ".npz" else {k: v.shape for k, v in arrays.items()}
+            shown = ", ".join(f"`{key}` {shape}" for key, shape in sorted(held.items()))
             raise InputError(
-                f"{path} has no array `{name}`; it has {', '.join(sorted(arrays)) or 'none'}",
+                f"{path} has no array `{name}`; it has {shown or 'none'}",
                 allowed="`observation` (n ids) and `embedding` (n, D)",
+                do=renaming(held),
             )
     branches = {}
     for name, array in arrays.items():
@@ -190,56 +191,14 @@ def load_embeddings(path: Path | str) -> Embeddings:
     )
 
 
+def _wanted(name: str) -> bool:
+    return name in ("observation", "embedding") or name.startswith((_SUBSET, _BRANCH))
+
+
 def _checked_suffix(path: Path) -> Path:
     if path.suffix not in SUFFIXES:
         raise InputError(f"{path} is not a name for an embeddings file", allowed=" or ".join(SUFFIXES))
     return path
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name.removesuffix(".npy") for name in archive.namelist()]
-        with np.load(path, allow_pickle=False) as file:
-            wanted = [
-                n for n in names if n in ("observation", "embedding") or n.startswith((_SUBSET, _BRANCH))
-            ]
-            return {name: file[name] for name in wanted}
-    except ValueError as error:
-        if "allow_pickle" not in str(error):
-            raise InputError(f"{path} is damaged: {error}", do="write it again") from error
-        raise InputError(
-            f"{path} holds Python objects, which are not read because a pickle can run code",
-            allowed="plain arrays: text for `observation`, numbers for `embedding`",
-            do="save it again with numpy.savez(file, observation=ids.astype(str), embedding=vectors)",
-        ) from error
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, NotImplementedError) as error:
-        raise InputError(
-            f"{path} is not a readable npz file: {error}", do="write it again; the copy may be cut short"
-        ) from error
-
-
-def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path} is not a readable safetensors file: {error}", do="write it again"
-        ) from error
-    if "observation" not in metadata:
-        raise InputError(
-            f"{path} does not name its observations", allowed="a JSON list in the metadata key `observation`"
-        )
-    try:
-        ids = json.loads(metadata["observation"])
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: the metadata key `observation` is not JSON: {error}") from error
-    if not isinstance(ids, list) or not all(isinstance(name, str) for name in ids):
-        raise InputError(f"{path}: the metadata key `observation` is not a list of texts")
-    arrays["observation"] = np.array(ids, dtype=np.str_)
-    return arrays
 
 
 def _checked_ids(observation: Any, source: str) -> np.ndarray:

@@ -31,7 +31,10 @@ def test_the_difference_is_that_of_the_per_query_tables(tmp_path, data):
     one, other = (table[table["valid"]] for table in tables)
     for name, gaps in (
         ("mAP", one["ap"].to_numpy() - other["ap"].to_numpy()),
-        ("rank1", (one["first_match_rank"] <= 1).to_numpy(float) - (other["first_match_rank"] <= 1).to_numpy(float)),
+        (
+            "rank1",
+            (one["first_match_rank"] <= 1).to_numpy(float) - (other["first_match_rank"] <= 1).to_numpy(float),
+        ),
         ("mINP", one["inp"].to_numpy() - other["inp"].to_numpy()),
     ):
         tested = found.metrics[name]
@@ -185,6 +188,10 @@ def test_tables_of_several_trials_have_columns_of_ranks(tmp_path, data):
     table.to_parquet(scored.table)
     (again,) = read_scored([run])
     assert again.per_query.metrics()["rank5"] == pytest.approx(scored.metrics["rank5"])
+
+
+def first_is_right(table):
+    return (table["first_match_rank"] <= 1).to_numpy(float)
 
 
 def edit(path, change):

@@ -36,7 +36,9 @@ def test_a_worked_case():
     assert found.p == pytest.approx(4 / 8)
 
 
-@pytest.mark.parametrize(("wins", "losses"), [(5, 0), (9, 1), (40, 20), (300, 200), (7, 7), (0, 30), (900, 800)])
+@pytest.mark.parametrize(
+    ("wins", "losses"), [(5, 0), (9, 1), (40, 20), (300, 200), (7, 7), (0, 30), (900, 800)]
+)
 def test_differences_of_one_size_are_mcnemars_exact_test(wins, losses):
     column = np.array([1.0] * wins + [-1.0] * losses + [0.0] * 11)
     (found,) = sign_flip_test(column[:, None], draws=1)

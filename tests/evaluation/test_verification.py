@@ -160,7 +160,8 @@ def test_a_missing_embeddings_file_is_named(results):
     found = verify(results)
     (finding,) = found.failed
     assert finding.what == "embeddings"
-    assert "missing" in finding.detail and "results.embeddings.npz" in finding.detail
+    assert "missing" in finding.detail
+    assert "results.embeddings.npz" in finding.detail
     assert [each.what for each in found.findings if each.ok is None] == ["scores"]
 
 
@@ -232,7 +233,9 @@ def test_what_cannot_be_computed_is_said_not_passed(results):
         raise NotPossibleError("needs a model")
 
     found = verify_results(results, recompute={"scenarios.missing": impossible})
-    assert next(each for each in found.findings if each.what == "scenarios.missing").detail == "needs a model."
+    assert (
+        next(each for each in found.findings if each.what == "scenarios.missing").detail == "needs a model."
+    )
     assert found.ok
 
 
@@ -240,13 +243,15 @@ def test_images_that_were_left_out_are_left_out_again(tmp_path):
     data = write_data(tmp_path / "d")
     results = write_run(tmp_path / "r", data)
     table = tmp_path / "d" / "manifest.csv"
-    lost = {"list": [{"observation": "o0", "modality": name, "reason": "cut"} for name in ("rgb", "nir", "tir")]}
+    lost = {
+        "list": [{"observation": "o0", "modality": name, "reason": "cut"} for name in ("rgb", "nir", "tir")]
+    }
     # o0 was unreadable: scored without it, as if it were not listed
     whole = table.read_text()
     table.write_text("".join(line for line in whole.splitlines(True) if not line.startswith("o0,")))
     less = write_run(tmp_path / "s", data)
     table.write_text(whole)
-    edit(less, lambda d: d["settings"].update(left_out=lost), seal=True)
+    edit(less, lambda d: d["settings"].update(left_out={"list": lost}), seal=True)
     sha256 = json.loads(results.read_text())["data"]["sha256"]
     edit(less, lambda d: d["data"].update(sha256=sha256), seal=True)
     assert verify(less).ok

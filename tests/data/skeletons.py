@@ -4,6 +4,7 @@
 otherwise a hand-made tree of a few files, small enough to work results out by hand.
 """
 
+import itertools
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -284,13 +285,15 @@ def write_permutations(path: Path, permutations: dict[tuple[int, int], np.ndarra
 def regdb(root: Path, *, identities: int = 4, images: int = 2, trials: int = 10) -> Path:
     """Half of the identities for training, another half in each trial; classes count from 0 in each file."""
     plant = Planter(root)
+    ways = list(itertools.combinations(range(1, identities + 1), identities // 2))
     for identity in range(1, identities + 1):
         for frame in range(images):
             for word in ("Visible", "Thermal"):
                 plant.image(f"{word}/{identity}/{_regdb_name(word, identity, frame)}", size=(4, 6))
     for trial in range(1, trials + 1):
-        rolled = [(place + trial - 1) % identities + 1 for place in range(identities)]
-        halves = {"train": sorted(rolled[::2]), "test": sorted(rolled[1::2])}
+        trained = ways[trial % len(ways)]  # of four identities, trial 1 trains on 1 and 3
+        tested = [identity for identity in range(1, identities + 1) if identity not in trained]
+        halves = {"train": list(trained), "test": tested}
         for split, chosen in halves.items():
             for word in ("Visible", "Thermal"):
                 plant.text(

@@ -101,7 +101,7 @@ def nearest(wanted: str, found: Iterable[str]) -> str | None:
 
 
 def not_whole(
-    folder: Path, layout: Layout, *, missing: Iterable[str], found: Iterable[str], do: str | None = None
+    folder: Path, layout: Layout, *, missing: Iterable[str], found: Iterable[str], own: Iterable[str]
 ) -> InputError:
     """Return the error for a tree that is not whole: what was expected, what was found, what is near.
 
@@ -110,7 +110,7 @@ def not_whole(
         layout: what it was read as.
         missing: what is not there, as paths below the folder.
         found: what is there, as shown to the user; nothing: the folder's entries are shown.
-        do: what to do; None: copy what is missing, or rename what is near to it.
+        own: names that the layout itself has, which nothing else is a slip of.
     """
     missing, held = list(missing), sorted(entry.name for entry in folder.iterdir())
     shown = list(found) or held
@@ -119,11 +119,11 @@ def not_whole(
     return InputError(
         f"{folder} is not a whole {layout.name} tree: no images in {text}; found {names}",
         allowed=f"{layout.summary} (names as in the release, upper and lower case matter)",
-        do=do or _mend(folder, missing),
+        do=_mend(folder, missing, set(own)),
     )
 
 
-def _mend(folder: Path, missing: Iterable[str]) -> str:
+def _mend(folder: Path, missing: Iterable[str], own: set[str]) -> str:
     """Name, for the first missing part that has one, the entry that looks like it."""
     for path in missing:
         above = folder
@@ -131,8 +131,9 @@ def _mend(folder: Path, missing: Iterable[str]) -> str:
             if (above / part).is_dir():
                 above = above / part
                 continue
-            near = nearest(part, (entry.name for entry in above.iterdir())) if above.is_dir() else None
-            if near is not None and near != part:
+            held = [entry.name for entry in above.iterdir()] if above.is_dir() else []
+            near = nearest(part, (name for name in held if name not in own))
+            if near is not None:
                 return f"rename {(above / near).relative_to(folder).as_posix()} to {part}, if that is meant"
             break
     return "copy the missing folders, or write a manifest for the part you have"

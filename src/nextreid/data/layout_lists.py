@@ -84,7 +84,7 @@ class ListAndFolders:
         empty = [f"test_{word}" for word, cameras in held.items() if not cameras]
         if empty:
             shown = [f"test_{word} ({len(cameras)} cameras)" for word, cameras in held.items() if cameras]
-            raise not_whole(folder, layout, missing=empty, found=shown)
+            raise not_whole(folder, layout, missing=empty, found=shown, own=[f"test_{word}" for word in held])
         entries = {
             modality: read_index(folder, f"idx/train_{word}.txt", layout)
             for modality, word in self.words.items()

@@ -44,7 +44,9 @@ class SysuCameras:
         empty = [f"cam{camera}" for camera, people in held.items() if not people]
         if empty:
             shown = [f"cam{camera} ({len(people)} identities)" for camera, people in held.items() if people]
-            raise not_whole(folder, layout, missing=empty, found=shown)
+            raise not_whole(
+                folder, layout, missing=empty, found=shown, own=[f"cam{camera}" for camera in LOCATION]
+            )
         lists = _lists(folder, layout)
         known = {
             camera: {int(one.name): one for one in people if one.name.isdigit()}

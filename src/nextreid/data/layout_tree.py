@@ -147,7 +147,11 @@ class Tree:
                     missing.append(name)
             found[part] = files
         if missing:
-            raise not_whole(folder, layout, missing=missing, found=held)
+            own = {name for part in self.parts for name in _names(part)} | {
+                *self.folders.values(),
+                *self.above,
+            }
+            raise not_whole(folder, layout, missing=missing, found=held, own=own)
         return found
 
     def _below(self, modality: str) -> list[str]:

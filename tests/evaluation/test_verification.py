@@ -251,10 +251,32 @@ def test_images_that_were_left_out_are_left_out_again(tmp_path):
     table.write_text("".join(line for line in whole.splitlines(True) if not line.startswith("o0,")))
     less = write_run(tmp_path / "s", data)
     table.write_text(whole)
-    edit(less, lambda d: d["settings"].update(left_out={"list": lost}), seal=True)
+    edit(less, lambda d: d["settings"].update(left_out=lost), seal=True)
     sha256 = json.loads(results.read_text())["data"]["sha256"]
     edit(less, lambda d: d["data"].update(sha256=sha256), seal=True)
     assert verify(less).ok
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.pop("data"),
+        lambda d: d.update(data=3),
+        lambda d: d["data"].pop("path"),
+        lambda d: d.update(embeddings="e.npz"),
+        lambda d: d["embeddings"].pop("sha256"),
+        lambda d: d.update(settings=[]),
+        lambda d: d["settings"].update(left_out={"list": ["o0"]}),
+        lambda d: d.update(protocol="cross-camera"),
+        lambda d: d.update(metrics=None),
+        lambda d: d.update(scenarios=None),
+        lambda d: d.update(scenarios={"missing": 3}),
+        lambda d: d.update(bootstrap="many"),
+    ],
+)
+def test_a_file_of_another_shape_fails_without_a_fault(results, change):
+    edit(results, change, seal=True)
+    assert failed(results)
 
 
 def test_no_file_is_an_error_and_an_old_file_has_no_checksum(results, tmp_path):

@@ -98,7 +98,7 @@ def verify_results(
     try:
         evaluation = _evaluate(document, vectors, manifest, progress)
         findings += _scores(document, evaluation, vectors, manifest, exactly)
-    except (InputError, KeyError, TypeError) as error:
+    except (InputError, AttributeError, KeyError, TypeError) as error:
         findings.append(Finding("scores", False, f"cannot be computed again: {_said(error)}"))
         return Verification(path, tuple(findings))
     findings.append(_per_query(path, evaluation))
@@ -194,7 +194,10 @@ def _others(
     document: Mapping[str, Any], context: ScenarioContext, recompute: Mapping[str, Recompute], exactly: bool
 ) -> list[Finding]:
     """Compare the scenarios and whatever else the file holds, where there is a way to compute it."""
-    parts = {f"scenarios.{name}": entry for name, entry in document.get("scenarios", {}).items()}
+    scenarios = document.get("scenarios")
+    if not isinstance(scenarios, Mapping):
+        return [Finding("scenarios", False, "is no object")]
+    parts = {f"scenarios.{name}": entry for name, entry in scenarios.items()}
     scores = results_document(context.full, data=Source("", ""), selection="")
     parts |= {key: entry for key, entry in document.items() if key not in NOT_SCORES | set(scores)}
     if document.get("controls"):

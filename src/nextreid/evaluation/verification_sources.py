@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from nextreid.data.manifest import Manifest, load_manifest
 from nextreid.embedding.embeddings import Embeddings, load_embeddings
@@ -45,6 +45,8 @@ def check_embeddings(
         given: where they are, if not where the file says.
     """
     noted = document.get("embeddings")
+    if noted and not _is_source(noted):
+        return None, Finding("embeddings", False, "the file does not say where they are, or their sha256")
     if not noted:
         return None, Finding(
             "embeddings", False, "the file names none: evaluate again, without --save-embeddings none"
@@ -80,7 +82,9 @@ def check_data(
         results: the results file. document: its content.
         given, layout: where it is, and its layout, if not as the file says.
     """
-    noted, settings = document["data"], document.get("settings", {})
+    noted, settings = document.get("data"), document.get("settings")
+    if not _is_source(noted) or not isinstance(settings, Mapping):
+        return None, Finding("data", False, "the file does not say where it is, or its sha256 or settings")
     place = _place(noted["path"], results, given)
     if place is None:
         return None, Finding("data", False, f"missing: there is nothing at {noted['path']}; give --data D")
@@ -91,7 +95,15 @@ def check_data(
     if manifest.sha256 != noted["sha256"]:
         detail = f"sha256 {manifest.sha256[:12]}, the results say {str(noted['sha256'])[:12]}"
         return manifest, Finding("data", False, f"{place} is not what was scored: {detail}")
-    return _without(manifest, settings.get("left_out")), Finding("data", True, f"{place}, by its sha256")
+    try:
+        rest = _without(manifest, settings.get("left_out"))
+    except (AttributeError, KeyError, TypeError):
+        return None, Finding("data", False, "the file does not name what was left out as it should")
+    return rest, Finding("data", True, f"{place}, by its sha256")
+
+
+def _is_source(noted: Any) -> TypeGuard[Mapping[str, str]]:
+    return isinstance(noted, Mapping) and all(isinstance(noted.get(key), str) for key in ("path", "sha256"))
 
 
 def _place(noted: str, results: Path, given: Path | str | None) -> Path | None:

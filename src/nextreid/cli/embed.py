@@ -39,6 +39,16 @@ def add_model_options(parser: argparse.ArgumentParser, *, data_required: bool = 
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="default: fp32")
 
 
+def add_fill_option(parser: argparse.ArgumentParser) -> None:
+    """Declare `--fill`."""
+    parser.add_argument(
+        "--fill",
+        choices=("mask", "zero"),
+        help="an absent modality is left out (mask), or its image is zero after normalisation, as in other "
+        "published code (zero); default: mask",
+    )
+
+
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="M", type=Path, required=True, help="model folder, e.g. RUN/model")
     add_model_options(parser)
@@ -51,6 +61,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAMES",
         help=f"use only these, e.g. rgb,nir; or {EACH}: all of them, and every subset besides",
     )
+    add_fill_option(parser)
 
 
 @dataclass(frozen=True)
@@ -188,6 +199,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         subsets=each_subset(manifest.modalities) if args.modalities == EACH else (),
         batch_size=args.batch_size,
         precision=args.precision,
+        fill=args.fill or "mask",
     )
     args.out.parent.mkdir(parents=True, exist_ok=True)
     embeddings.save(args.out)
@@ -201,6 +213,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
             "branches": {name: [part.start, part.stop] for name, part in embeddings.branches.items()},
             "subsets": sorted(embeddings.subsets),
             "captions": loaded.captions.source,
+            "fill": args.fill or "mask",
             "left_out": loaded.opened.summary(),
         }
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nextreid.cli.embed import add_fill_option
 from nextreid.cli.terminal import Terminal
 from nextreid.errors import InputError
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 ALL = "all"
 CHOICES = ("missing", "any-to-any", "random-drop", "unseen", "text", "fine-grained", "consistency", ALL)
-FILLS = ("mask", "zero")
 
 
 def add_scenario_options(parser: argparse.ArgumentParser) -> None:
@@ -26,12 +26,7 @@ def add_scenario_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="also score this (repeatable); all: whatever data and model allow, with a note for the rest",
     )
-    parser.add_argument(
-        "--fill",
-        choices=FILLS,
-        help="an absent modality is left out (mask), or its image is zero after normalisation, as in other "
-        "published code (zero); default: mask",
-    )
+    add_fill_option(parser)
 
 
 def wanted_scenarios(args: argparse.Namespace) -> tuple[str, ...]:

@@ -82,6 +82,7 @@ def markdown(document: Mapping[str, Any]) -> str:
         f"{queries['valid']} of {queries['total']} queries count, gallery {queries['gallery']}; "
         f"checkpoint chosen by: {document['selection']}; seed {document['seed']}. Percent; 95 %: intervals "
         f"over queries ({document['bootstrap']} resamples).",
+        *_conventions(document["settings"]),
         all_scores(document).markdown(),
     ]
     for section in sections_of(document):
@@ -106,6 +107,16 @@ def write_markdown(document: Mapping[str, Any], out: Path | str) -> Path:
     with written_whole(path) as temporary:
         temporary.write_text(markdown(document), encoding="utf-8")
     return path
+
+
+def _conventions(settings: Mapping[str, Any]) -> list[str]:
+    """Say what of the settings has to be known to read the scores."""
+    if settings.get("fill") != "zero":
+        return []
+    return [
+        "An absent modality is an image that is zero after normalisation, as in other published code "
+        "(`--fill zero`)."
+    ]
 
 
 def _value(document: Mapping[str, Any], key: str) -> Any:

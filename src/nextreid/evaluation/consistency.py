@@ -227,8 +227,8 @@ def section(document: Mapping[str, Any]) -> Section:
             name,
             percent(score["agreement"]),
             span(score.get("agreement_ci")),
-            f"{score['information']:.3f}",
-            _bits(score.get("information_ci")),
+            _bits(score["information"]),
+            " to ".join(_bits(end) for end in score.get("information_ci", ())),
         )
         for name, score in scored
     ]
@@ -241,5 +241,5 @@ def section(document: Mapping[str, Any]) -> Section:
     return Section("Cross-modal structural consistency", (), tuple(tables), text)
 
 
-def _bits(interval: Sequence[float] | None) -> str:
-    return "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
+def _bits(value: float) -> str:
+    return f"{round(value, 3) + 0.0:.3f}"  # without a minus before zeros

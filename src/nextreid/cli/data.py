@@ -42,7 +42,10 @@ def _check(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.captions.coverage import caption_findings
     from nextreid.data.check import check_manifest
     from nextreid.data.manifest import load_manifest
+    from nextreid.data.match_rules import rule_named
 
+    if args.protocol is not None:
+        rule_named(args.protocol)  # a slip is an error before hours of reading
     manifest = load_manifest(args.data, layout=args.layout)
     report = check_manifest(
         manifest,

@@ -14,10 +14,9 @@ from pathlib import Path
 from nextreid.data.check_benchmark import benchmark_findings
 from nextreid.data.check_identities import camera_findings, identity_findings, query_findings
 from nextreid.data.findings import SEVERITIES, Finding, Report, SplitCounts, few
-from nextreid.data.match_rules import RULES, Recommended, recommend
+from nextreid.data.match_rules import Recommended, recommend, rule_named
 from nextreid.data.readable import ImageProbe, probe_images
 from nextreid.data.rows import FACTS, RESERVED, Manifest
-from nextreid.errors import InputError
 from nextreid.modality import NIR, RGB, TIR
 from nextreid.progress import Progress
 
@@ -47,8 +46,7 @@ def check_manifest(
         InputError: an unknown protocol.
     """
     chosen = Recommended(protocol, "as asked") if protocol else recommend(manifest)
-    if chosen.protocol not in RULES:
-        raise InputError(f"{protocol!r} is not a protocol", allowed=", ".join(RULES))
+    rule_named(chosen.protocol)
     probes = tuple(probe_images(manifest, workers=workers, progress=progress))
     findings = [
         *_columns(manifest),

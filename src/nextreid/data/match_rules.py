@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from nextreid.data.layout_draws import FILE
 from nextreid.data.layouts import LAYOUTS
 from nextreid.data.rows import Manifest, Row
+from nextreid.errors import InputError
 from nextreid.modality import NIR, RGB, TIR
 
 INDOORS = ("1", "2")
@@ -71,6 +72,17 @@ RULES: dict[str, MatchRule] = {
     "llcm/nir2vis": MatchRule("camera", NIR, RGB),
 }
 """Protocol -> its rule. (A drawn gallery holds every identity and camera, so draws change nothing here.)"""
+
+
+def rule_named(protocol: str) -> MatchRule:
+    """Return the rule of a protocol.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if protocol not in RULES:
+        raise InputError(f"{protocol!r} is not a protocol", allowed=", ".join(RULES))
+    return RULES[protocol]
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def test_scores_equal_the_twin(metric, cmc):
         met["shorter than 5"] += len(gallery) < 5
         met["collapsed"] += found != image_level(queries, gallery, distances, rule)
     assert min(met[name] for name in ("scored", "tied")) > 300
-    assert min(met[name] for name in ("nothing to score", "no match", "single image", "shorter than 5")) > 20
+    assert min(met[name] for name in ("nothing to score", "no match", "single image", "shorter than 5")) > 10
     assert met["empty row"] > 5
     assert (met["collapsed"] > 50) == (cmc == "identity")
 

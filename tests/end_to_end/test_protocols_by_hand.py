@@ -216,6 +216,7 @@ def test_trials_are_reported_and_the_manifest_is_enough(tmp_path, capsys):
     }
     assert table["rank1"].tolist() == [0.5, 0.5, 0.5, 0.5]
     assert "## Trials" in (tmp_path / "results.md").read_text()
+    assert main(["verify", str(tmp_path / "results.json"), "--quiet"]) == 0
 
     manifest = tmp_path / "sysu.csv"
     assert main(["data", "import", str(tree), "--layout", "sysu-mm01", "--out", str(manifest), "--quiet"]) == 0

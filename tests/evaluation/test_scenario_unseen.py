@@ -6,8 +6,9 @@ from evaluation_cases import slow_evaluation, stack
 from subset_world import context_of, subset_world, vectors_by_id
 
 from nextreid.embedding.embeddings import Embeddings
+from nextreid.errors import InputError
 from nextreid.evaluation.scenario import NotPossibleError
-from nextreid.evaluation.scenario_unseen import run, section
+from nextreid.evaluation.scenario_unseen import again, run, section
 
 
 def model(modalities, origin="builtin", **notes):
@@ -88,3 +89,11 @@ def test_what_it_needs():
         context = context_of(rows, embeddings, bootstrap=0, model=trained and model(trained))
         with pytest.raises(NotPossibleError, match=message):
             run(context)
+
+
+def test_what_the_entry_says_is_enough_to_run_it_again():
+    rows, embeddings = subset_world(people=4, each=3)
+    entry = run(context_of(rows, embeddings, bootstrap=0, model=model(("rgb",), backbone="b")))
+    assert again(context_of(rows, embeddings, bootstrap=0, model=None), entry) == entry
+    with pytest.raises(InputError, match="trained with"):
+        again(context_of(rows, embeddings, bootstrap=0, model=None), {"backbone": {}})

@@ -22,11 +22,23 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--embeddings", metavar="E", type=Path, help="the embeddings, if they have moved")
 
 
-def recomputed() -> "Mapping[str, Callable[[ScenarioContext], Mapping[str, Any]]]":
-    """Return what computes each part of results.json again, by its key."""
-    from nextreid.cli.evaluate_scenarios import RUNNERS
+def recomputed(results: Path) -> "Mapping[str, Callable[[ScenarioContext], Mapping[str, Any]]]":
+    """Return what computes each part of a results file again, by its key.
 
-    return {f"scenarios.{name}": run for name, run in RUNNERS.items()}
+    Raises:
+        InputError: it is no results file.
+    """
+    from nextreid.cli.evaluate_scenarios import RUNNERS
+    from nextreid.evaluation.report import read_results
+    from nextreid.evaluation.scenario_unseen import again
+
+    scenarios = read_results(results).get("scenarios")
+    unseen: Any = scenarios.get("unseen") if isinstance(scenarios, Mapping) else None
+    return {
+        **{f"scenarios.{name}": run for name, run in RUNNERS.items()},
+        "scenarios.unseen": lambda context: again(context, unseen),
+        **beside_again(results),
+    }
 
 
 def _run(args: argparse.Namespace, terminal: Terminal) -> int:
@@ -37,7 +49,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         data=args.data,
         layout=args.layout,
         embeddings=args.embeddings,
-        recompute={**recomputed(), **beside_again(args.results)},
+        recompute=recomputed(args.results),
         progress=terminal.progress,
     )
     for finding in found.findings:

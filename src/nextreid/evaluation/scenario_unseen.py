@@ -78,7 +78,40 @@ def run(context: ScenarioContext) -> dict[str, Any]:
         raise NotPossibleError(
             "Embeddings from a file do not say what the model was trained with", do="give --model instead"
         )
-    known = context.model.modalities
+    notes = context.model.pretrained.notes
+    saw = notes.get("backbone_saw")
+    if saw is None and context.model.pretrained.origin == "scratch":
+        saw = []  # random weights
+    backbone = {"name": notes.get("backbone"), "saw": saw}
+    return run_as_trained(context, known=tuple(context.model.modalities), backbone=backbone)
+
+
+def again(context: ScenarioContext, written: Mapping[str, Any]) -> dict[str, Any]:
+    """Run the scenario without the model, by what an entry of results.json says of its training.
+
+    Raises:
+        InputError: the entry does not say it.
+    """
+    try:
+        known, backbone = tuple(written["trained_with"]), dict(written["backbone"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"The scenario `unseen` does not say what the model was trained with: {error}"
+        ) from error
+    return run_as_trained(context, known=known, backbone=backbone)
+
+
+def run_as_trained(context: ScenarioContext, *, known: Names, backbone: Mapping[str, Any]) -> dict[str, Any]:
+    """Run the scenario for a model that was trained with these modalities.
+
+    Args:
+        context: of the run.
+        known: the modalities the model was trained with.
+        backbone: its name, and the modalities it `saw` when it was made (None: not known).
+
+    Raises:
+        NotPossibleError: trained with all of the data's modalities, or with none.
+    """
     subsets = Subsets.of(context.embeddings, context.manifest, split=context.split)
     strange = tuple(name for name in subsets.modalities if name not in known)
     trained = tuple(name for name in subsets.modalities if name in known)
@@ -92,17 +125,14 @@ def run(context: ScenarioContext) -> dict[str, Any]:
             f"{context.manifest.source} has no modality that the model was trained with",
             allowed=f"at least one of {', '.join(known)}",
         )
-    notes = context.model.pretrained.notes
-    saw = notes.get("backbone_saw")
-    if saw is None and context.model.pretrained.origin == "scratch":
-        saw = []  # random weights
+    saw = backbone.get("saw")
     found = [
         unseen_modality(subsets, name, trained, full=context.full, progress=context.progress)
         for name in strange
     ]
     return {
         "trained_with": list(known),
-        "backbone": {"name": notes.get("backbone"), "saw": saw},
+        "backbone": dict(backbone),
         "modalities": [entry(one, strictly=saw is not None and one.modality not in saw) for one in found],
     }
 

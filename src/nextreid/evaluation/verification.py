@@ -202,16 +202,17 @@ def _others(
     parts |= {key: entry for key, entry in document.items() if key not in NOT_SCORES | set(scores)}
     if document.get("controls"):
         parts["controls"] = document["controls"]
+    guard = "the checksum guards it" if "checksum" in document else "nothing guards it"
+    not_made_of_them = f"is not made from these embeddings alone; {guard}"
     findings = []
     for key, entry in parts.items():
         if key not in recompute:
-            guard = "the checksum guards it" if "checksum" in document else "nothing guards it"
-            findings.append(Finding(key, None, f"is not made from these embeddings alone; {guard}"))
+            findings.append(Finding(key, None, not_made_of_them))
             continue
         try:
             findings.append(_compared(key, entry, recompute[key](context), exactly))
-        except NotPossibleError as error:
-            findings.append(Finding(key, None, str(error)))
+        except NotPossibleError:
+            findings.append(Finding(key, None, not_made_of_them))
         except InputError as error:
             findings.append(Finding(key, False, f"cannot be computed again: {error}"))
     return findings

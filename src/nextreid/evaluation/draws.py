@@ -43,7 +43,8 @@ class PermutationDraws:
     @property
     def summary(self) -> str:
         """What is drawn, in a line."""
-        return f"{self.trials} recorded permutations ({self.source}), the first {self.shots} of each"
+        first = "first image" if self.shots == 1 else f"first {self.shots} images"
+        return f"{self.trials} recorded permutations ({self.source}), the {first} of each"
 
     def draw(self, gallery: Sequence[Row]) -> tuple[Draw, ...]:
         """Draw every trial's gallery.

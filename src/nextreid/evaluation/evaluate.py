@@ -18,7 +18,7 @@ from nextreid.evaluation.per_query import PerQuery
 from nextreid.evaluation.protocols import Protocol, Trial, protocol_named
 from nextreid.evaluation.ranking import Ranking, rank
 from nextreid.evaluation.statistics import bootstrap_intervals, chance_scores
-from nextreid.progress import Progress
+from nextreid.progress import Progress, Silent
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def evaluate_embeddings(
         seed: of the resamples.
         top_k: how many nearest entries the ranking lists for each query.
         split: which rows to score.
-        progress: one step per query.
+        progress: one step per query, or per trial where there are several.
 
     Raises:
         InputError: missing or unknown ids, no query, an empty needed column, no query with a match.
@@ -239,16 +239,18 @@ def evaluate_rows(
     chosen = protocol if isinstance(protocol, Protocol) else protocol_named(protocol)
     trials = chosen.apply(queries, gallery)
     scores = []
-    for trial in trials:
-        ranking = rank(
-            _rows(query_vectors, trial.queries),
-            _rows(gallery_vectors, trial.gallery),
-            trial.matching,
-            metric=metric,
-            top_k=top_k,
-            progress=progress,
-        )
-        scores.append(TrialScores(trial, ranking, ranking.metrics()))
+    with (progress if progress and len(trials) > 1 else Silent()).task("trials", len(trials)) as task:
+        for trial in trials:
+            ranking = rank(
+                _rows(query_vectors, trial.queries),
+                _rows(gallery_vectors, trial.gallery),
+                trial.matching,
+                metric=metric,
+                top_k=top_k,
+                progress=progress if len(trials) == 1 else None,
+            )
+            scores.append(TrialScores(trial, ranking, ranking.metrics()))
+            task.advance()
     per_query = PerQuery.over([of.ranking for of in scores])
     valid, lost = int(per_query.valid.sum()), int(scores[0].ranking.lost.sum())
     return Evaluation(

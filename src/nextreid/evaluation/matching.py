@@ -79,11 +79,11 @@ class Groups:
     @classmethod
     def of(cls, columns: Sequence[str], queries: Sequence[Row], gallery: Sequence[Row]) -> "Groups":
         codes: dict[tuple[str | int | None, ...], int] = {}
+        nothing = (None,) * len(columns)
 
         def code(row: Row, at: int) -> int:
             values = tuple(getattr(row, column) for column in columns)
-            known = any(value is not None for value in values)
-            return codes.setdefault(values if known else (at,), len(codes))
+            return codes.setdefault((at,) if values == nothing else values, len(codes))
 
         of_query = np.array([code(row, at) for at, row in enumerate(queries)], dtype=np.int64)
         of_gallery = np.array([code(row, len(queries) + at) for at, row in enumerate(gallery)], dtype=np.int64)

@@ -130,7 +130,7 @@ def test_the_clean_variant_drops_trained_test_identities_and_says_so(tmp_path: P
     assert not trained & set(clean.split("test").identities)
     assert len(clean.split("train")) == len(whole.split("train"))
     assert clean.notes == ("left out: 2 test rows of 2 identities that are in train: 0406, 0451",)
-    assert (clean.name, clean.layout) == ("WMVEID863@clean", "wmveid863")
+    assert (clean.name, clean.layout) == ("WMVEID863@clean", "wmveid863@clean")
     assert clean.sha256 != whole.sha256
 
 

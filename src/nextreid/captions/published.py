@@ -15,7 +15,7 @@ from pathlib import Path
 from nextreid.attributes.grammar import UNPLACED, Grammar
 from nextreid.attributes.schema import Schema
 from nextreid.captions.caption_set import items as item_names
-from nextreid.data.layouts import LAYOUTS
+from nextreid.data.layouts import layout_of
 from nextreid.data.rows import SPLITS, Manifest, Row
 from nextreid.errors import InputError
 from nextreid.modality import PUBLISHED_TAG
@@ -110,7 +110,7 @@ class CaptionStore:
 
 def find_captions(manifest: Manifest) -> Path | None:
     """Return the folder of published captions beside a data set, or None."""
-    layout = LAYOUTS.get(manifest.layout or "")
+    layout = layout_of(manifest)
     folder = manifest.root / (layout.captions if layout else FOLDER)
     return folder if any((folder / name).is_file() for _, _, name in _expected(manifest)) else None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from nextreid.data.findings import Finding
 from nextreid.data.layout import Layout
 from nextreid.data.layout_tree import Tree
-from nextreid.data.layouts import LAYOUTS
+from nextreid.data.layouts import layout_of
 from nextreid.data.rows import Manifest
 
 OF_MSVR310 = re.compile(r"_v[0-7]_n9_s\d{3}_\d{3}$")
@@ -19,9 +19,9 @@ def benchmark_findings(manifest: Manifest) -> Iterator[Finding]:
     for note in manifest.notes:
         yield Finding("note", "left-out", f"{manifest.name}: {note}", "know it when you compare figures")
     yield from _of_msvr310(manifest)
-    if manifest.layout is None:
+    layout = layout_of(manifest)
+    if layout is None:
         return
-    layout = LAYOUTS[manifest.layout]
     for warning in layout.overlaps:
         yield Finding(
             "warning", "shared-with-another-benchmark", warning, "train and test within one of them"

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from nextreid.data.findings import Finding, few
-from nextreid.data.layouts import LAYOUTS
+from nextreid.data.layouts import layout_of
 from nextreid.data.match_rules import RULES, recommend
 from nextreid.data.rows import Manifest
 
@@ -45,7 +45,7 @@ def identity_findings(manifest: Manifest) -> Iterator[Finding]:
 
 def _clean(manifest: Manifest) -> str:
     """Offer the variant that leaves such test rows out, where the layout has one."""
-    layout = LAYOUTS.get(manifest.layout or "")
+    layout = layout_of(manifest)
     if layout is None or "clean" not in layout.variants:
         return ""
     return f". The release is so; --layout {layout.name}@clean {layout.variants['clean']}"

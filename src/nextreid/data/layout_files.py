@@ -41,13 +41,25 @@ def folders_in(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(names)]
 
 
+def read_lines(path: Path) -> list[str]:
+    """Read a text file of a release.
+
+    Raises:
+        InputError: it is not UTF-8 text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not text: {error}", do="copy the file again") from error
+
+
 def read_numbers(path: Path) -> set[int]:
     """Read a list of identities: numbers separated by commas, spaces or lines.
 
     Raises:
         InputError: no number, or something else.
     """
-    words = path.read_text(encoding="utf-8-sig").replace(",", " ").split()
+    words = " ".join(read_lines(path)).replace(",", " ").split()
     strange = [word for word in words if not word.isdigit()]
     if strange or not words:
         raise InputError(

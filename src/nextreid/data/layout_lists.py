@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from nextreid.data.layout import Layout, Reading, nearest, not_whole
-from nextreid.data.layout_files import folders_in, images_in, read_numbers
+from nextreid.data.layout_files import folders_in, images_in, read_lines, read_numbers
 from nextreid.data.rows import Row
 from nextreid.errors import InputError
 
@@ -147,7 +147,7 @@ def read_index(folder: Path, name: str, layout: Layout) -> list[Entry]:
             do="copy the folder of index files",
         )
     entries: list[Entry] = []
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(read_lines(file), start=1):
         if not line.strip():
             continue
         match = re.fullmatch(r"(?P<path>.+?)\s+(?P<number>\d+)", line.strip())

@@ -87,9 +87,8 @@ class Tree:
 
     def _has_form(self, top: Path) -> bool:
         if self.by_identity:
-            inside = (one for one in folders_in(top) if one.name.isdigit())
-            first = next(inside, None)
-            return first is not None and any((first / name).is_dir() for name in self.folders.values())
+            people = (one for one in folders_in(top) if one.name.isdigit())
+            return any((one / name).is_dir() for one in people for name in self.folders.values())
         if self.strip:
             stem, path = next(iter(images_in(top).items()), ("", None))
             named = path is not None and re.fullmatch(self.pattern, stem) is not None
@@ -119,7 +118,7 @@ class Tree:
             notes += left_out
         return Reading(
             rows=tuple(rows),
-            notes=tuple(f"left out: {note}" for note in notes),
+            notes=(*(f"left out: {note}" for note in notes), *(_misplaced(rows) if self.by_identity else ())),
             by_path=all(part.query == part.gallery for part in self.parts) and not variant,
         )
 
@@ -264,6 +263,15 @@ def _names(part: Part) -> tuple[str, ...]:
 def _found(folder: Path, part: Part) -> Path:
     """Return the part's folder: the first of its names that is there, or the release's."""
     return next((folder / name for name in _names(part) if (folder / name).is_dir()), folder / part.folder)
+
+
+def _misplaced(rows: Sequence[Row]) -> list[str]:
+    """Say which images lie in the folder of another identity than their name has; the name counts."""
+    odd = [path for row in rows for path in row.paths.values() if path.parent.parent.name != row.identity]
+    if not odd:
+        return []
+    first = "/".join(odd[0].parts[-3:])
+    return [f"{len(odd)} images lie in another identity's folder; the name counts: first {first}"]
 
 
 def _clean(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:

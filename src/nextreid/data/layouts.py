@@ -58,6 +58,11 @@ def layout_named(wanted: str) -> tuple[Layout, str]:
     return layout, variant
 
 
+def layout_of(manifest: Manifest) -> Layout | None:
+    """Return the layout that a data set was read as; None for a manifest."""
+    return layout_named(manifest.layout)[0] if manifest.layout is not None else None
+
+
 def recognise(folder: Path) -> str | None:
     """Return the name of the layout that a folder has, or begins to have; None for no layout."""
     return next((name for name, layout in LAYOUTS.items() if layout.reader.begins(folder)), None)
@@ -103,6 +108,6 @@ def read_layout(folder: Path, layout: Layout, variant: str = "") -> Manifest:
         modalities=tuple(name for name in layout.modalities if any(name in row.paths for row in rows)),
         rows=rows,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
-        layout=layout.name,
+        layout=f"{layout.name}@{variant}" if variant else layout.name,
         notes=reading.notes,
     )

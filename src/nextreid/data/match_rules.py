@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nextreid.data.layout_draws import FILE
-from nextreid.data.layouts import LAYOUTS
+from nextreid.data.layouts import layout_of
 from nextreid.data.rows import Manifest, Row
 from nextreid.errors import InputError
 from nextreid.modality import NIR, RGB, TIR
@@ -102,8 +102,8 @@ def recommend(manifest: Manifest) -> Recommended:
     """Return the protocol that fits a data set: its benchmark's, or the strictest that the columns allow."""
     rows = manifest.split("test").rows
     drawn = any("draw_1" in row.extra for row in rows)
-    if manifest.layout is not None:
-        layout = LAYOUTS[manifest.layout]
+    layout = layout_of(manifest)
+    if layout is not None:
         if layout.name == "sysu-mm01" and not drawn:
             return Recommended("sysu/all-single@agw", f"seeded galleries, since there is no {FILE}")
         if layout.name != "folder":

@@ -87,7 +87,7 @@ class Manifest:
         rows: the observations.
         sha256: of the file's bytes, or of the sorted list of a benchmark folder's image files; parts
             of a data set keep it, since it names what was read.
-        layout: name of the benchmark layout, or None.
+        layout: name of the benchmark layout, with its variant (`regdb@3`), or None.
         notes: what reading a benchmark's folder left out, and why.
     """
 

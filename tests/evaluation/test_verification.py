@@ -10,8 +10,10 @@ from nextreid.embedding.embeddings import load_embeddings
 from nextreid.errors import InputError
 from nextreid.evaluation import scenario_missing
 from nextreid.evaluation.agreement import disagreements, summary_of
+from nextreid.evaluation.comparison import compare_paired
 from nextreid.evaluation.provenance import checksum, sha256_of
 from nextreid.evaluation.scenario import NotPossibleError
+from nextreid.evaluation.scored import read_scored
 from nextreid.evaluation.verification import verify_results
 
 AGAIN = {"scenarios.missing": scenario_missing.run}
@@ -301,3 +303,27 @@ def test_disagreements_name_places():
     assert list(disagreements([1], [1, 2], tolerance=0.0)) == [" is [1] in the file, [1, 2] computed"]
     assert list(disagreements(1.0, float("nan"), tolerance=1.0, where="x"))
     assert summary_of(["a", "b", "c", "d"]) == "a; b; c; and 1 more"
+
+
+def test_results_of_ten_trials_are_verified_and_compared(tmp_path):
+    """Two cameras, several images of each identity under both: galleries differ from trial to trial."""
+    lines = ["observation,identity,camera,rgb,nir"]
+    for i in range(48):
+        images = f"{i}.png," if (i // 6 + i) % 2 else f",{i}.png"  # every identity in both, under each camera
+        lines.append(f"o{i},{'abcdef'[i % 6]},{1 + i // 12 % 2},{images}")
+    data = tmp_path / "d" / "manifest.csv"
+    data.parent.mkdir()
+    data.write_text("\n".join(lines) + "\n")
+    one = write_run(tmp_path / "a", data, protocol="llcm/nir2vis", noise=1.0)
+    two = write_run(tmp_path / "b", data, protocol="llcm/nir2vis", noise=3.0, draw=1)
+    assert len(json.loads(one.read_text())["trials"]["scores"]) == 10
+    assert verify(one).ok
+    a, b = read_scored([one, two])
+    found = compare_paired(a, b, bootstrap=50, draws=200)
+    gap = found.metrics["rank1"].difference
+    assert gap.first == pytest.approx(a.metrics["rank1"])
+    assert gap.difference == pytest.approx(a.metrics["rank1"] - b.metrics["rank1"])
+    table = pd.read_parquet(a.table)
+    table.loc[int(np.argmax(table["valid"])), "rank5"] = 0.05
+    table.to_parquet(a.table)
+    assert set(failed(one)) == {"per-query table"}

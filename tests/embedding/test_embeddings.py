@@ -212,15 +212,18 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     [
         (
             {"features": np.ones((3, 2)), "ids": np.array(["a", "b", "c"])},
-            r"no array `observation`; it has `features` \(3, 2\), `ids` \(3,\)\. Allowed: .*What to do: write it "
-            r"with numpy\.savez\(file, observation=old\['ids'\], embedding=old\['features'\]\)",
+            r"no array `observation`; it has `features` \(3, 2\), `ids` \(3,\)\. Allowed: .*What to do: "
+            r"write it with numpy\.savez\(file, observation=old\['ids'\], embedding=old\['features'\]\)",
         ),
         (
             {"features": np.ones((3, 2)), "ids": np.arange(3), "labels": np.arange(3)},  # which are the ids?
             r"`labels` \(3,\).*observation=ids, embedding=vectors",
         ),
         ({"embedding": np.ones((3, 2))}, "no array `observation`; it has `embedding`"),
-        ({"observation": np.arange(3), "features": np.ones((3, 2))}, "no array `embedding`; it has `features`"),
+        (
+            {"observation": np.arange(3), "features": np.ones((3, 2))},
+            "no array `embedding`; it has `features`",
+        ),
         ({"features": np.array([{}, 1], object), "ids": np.arange(2)}, r"has `features` \(2,\), `ids`"),
         ({}, "it has none"),
     ],

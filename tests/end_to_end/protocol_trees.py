@@ -117,7 +117,9 @@ def sysu(root: Path, *, only_one: bool = False) -> Path:
     """
     plant(root, [f"cam{camera}/{person:04d}/0001.jpg" for camera in range(1, 7) for person in (1, 2)])
     plant(root, [f"{name}.jpg" for name in (sysu_one() if only_one else SYSU)])
-    lists(root, {f"exp/{name}_id.txt": [ids] for name, ids in (("train", "1"), ("val", "2"), ("test", "6,7"))})
+    lists(
+        root, {f"exp/{name}_id.txt": [ids] for name, ids in (("train", "1"), ("val", "2"), ("test", "6,7"))}
+    )
     if only_one:
         return root
     cells = np.empty((6, 1), dtype=object)
@@ -150,7 +152,9 @@ REGDB: Places = {
 
 def regdb(root: Path) -> Path:
     """Trial 3 tests on identities 2 and 4."""
-    trained = [f"{word}/{person}/{word[0].lower()}_1.bmp" for word in ("Visible", "Thermal") for person in (1, 3)]
+    trained = [
+        f"{word}/{person}/{word[0].lower()}_1.bmp" for word in ("Visible", "Thermal") for person in (1, 3)
+    ]
     tested = [f"{name}.bmp" for name in REGDB]
     plant(root, trained + tested)
     for split, names in (("train", trained), ("test", tested)):

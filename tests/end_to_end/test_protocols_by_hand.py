@@ -6,7 +6,7 @@ not in it. Matches are marked with a star.
 
 import json
 import random
-from fractions import Fraction as F
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,8 @@ import pytest
 
 from nextreid.cli.main import main
 from nextreid.evaluation.protocols import PROTOCOLS
+
+F = Fraction
 
 TREES = {
     "rgbnt201": (trees.rgbnt201, trees.RGBNT201),
@@ -60,7 +62,8 @@ BY_HAND = {
     ),
     # Trials 1 to 5, image 1 of each: A = cam1/6 at 2, B = cam1/7 at 3, C = cam2/6 at 0.5, D = cam4/7 at 4.4
     #   cam3/6 (1.4): A* 0.6, ... | cam3/7 (5.1): D* 0.7, B* 2.1, A 3.1 (C is in camera 3's room)
-    #   cam6/6 (7): D 2.6, B 4, A* 5, C* 6.5: rank 2 in identities | cam6/7 (2.2): A 0.2, B* 0.8, C 1.7, D* 2.2
+    #   cam6/6 (7): D 2.6, B 4, A* 5, C* 6.5: rank 2 in identities
+    #   cam6/7 (2.2): A 0.2, B* 0.8, C 1.7, D* 2.2
     # Trials 6 to 10, image 2: A at 6, B at 1, C at 8.1, D at 9
     #   cam3/6: B 0.4, A* 4.6, D 7.6 | cam3/7: A 0.9, D* 3.9, B* 4.1
     #   cam6/6: A* 1, C* 1.1, ... | cam6/7: B* 1.2, A 3.8, C 5.9, D* 6.8
@@ -219,7 +222,8 @@ def test_trials_are_reported_and_the_manifest_is_enough(tmp_path, capsys):
     assert main(["verify", str(tmp_path / "results.json"), "--quiet"]) == 0
 
     manifest = tmp_path / "sysu.csv"
-    assert main(["data", "import", str(tree), "--layout", "sysu-mm01", "--out", str(manifest), "--quiet"]) == 0
+    words = ["--layout", "sysu-mm01", "--out", str(manifest), "--quiet"]
+    assert main(["data", "import", str(tree), *words]) == 0
     for path in tree.rglob("*.jpg"):
         path.unlink()  # embeddings and a manifest are enough
     again, table = evaluate(tmp_path, manifest, trees.SYSU, "--protocol", "sysu/all-single")

@@ -24,7 +24,9 @@ def by_counting(own, others, ranks):
 )
 def test_equals_counting_all_orders(own, others):
     ranks = (1, 2, 3, 5)
-    assert first_within(own, Counter(others), ranks) == pytest.approx(by_counting(own, others, ranks), abs=1e-9)
+    assert first_within(own, Counter(others), ranks) == pytest.approx(
+        by_counting(own, others, ranks), abs=1e-9
+    )
 
 
 @pytest.mark.parametrize(("people", "size"), [(5, 1), (96, 1), (96, 10), (351, 8)])

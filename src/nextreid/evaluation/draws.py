@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class PermutationDraws:
             chosen = []
             for members in groups:
                 ordered = sorted(members, key=places.__getitem__)
-                for first, second in zip(ordered, ordered[1:], strict=False):
+                for first, second in pairwise(ordered):
                     if places[first] == places[second]:
                         raise InputError(
                             f"{gallery[first].place} and {gallery[second].place}: `draw_{trial}` is "

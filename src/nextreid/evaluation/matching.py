@@ -69,6 +69,10 @@ class Groups:
 
     A query's values are all filled (the protocol checks), so an empty cell of a distractor equals none.
     Rows without any value have a number each.
+
+    Attributes:
+        query: (Q,) int64. gallery: (G,) int64: the numbers.
+        order: (G,) int64, gallery entries by number. bounds: (numbers + 1,) where each begins in it.
     """
 
     query: np.ndarray
@@ -78,6 +82,7 @@ class Groups:
 
     @classmethod
     def of(cls, columns: Sequence[str], queries: Sequence[Row], gallery: Sequence[Row]) -> "Groups":
+        """Number the rows by their values in these columns."""
         codes: dict[tuple[str | int | None, ...], int] = {}
         nothing = (None,) * len(columns)
 
@@ -86,11 +91,14 @@ class Groups:
             return codes.setdefault((at,) if values == nothing else values, len(codes))
 
         of_query = np.array([code(row, at) for at, row in enumerate(queries)], dtype=np.int64)
-        of_gallery = np.array([code(row, len(queries) + at) for at, row in enumerate(gallery)], dtype=np.int64)
+        of_gallery = np.array(
+            [code(row, len(queries) + at) for at, row in enumerate(gallery)], dtype=np.int64
+        )
         order = np.argsort(of_gallery, kind="stable")
         bounds = np.searchsorted(of_gallery[order], np.arange(len(codes) + 1))
         return cls(query=of_query, gallery=of_gallery, order=order, bounds=bounds)
 
     def members(self, query: int) -> np.ndarray:
+        """Return the gallery entries with the query's number: indices, ascending."""
         code = self.query[query]
         return self.order[self.bounds[code] : self.bounds[code + 1]]

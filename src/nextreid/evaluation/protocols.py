@@ -104,9 +104,9 @@ def _regdb(name: str, queries: str, gallery: str, words: tuple[str, str]) -> Pro
         "removed: each modality has one camera, and no image is query and gallery entry at once. CMC is "
         "counted by image. The published figure is the mean over the data set's ten splits, with a model "
         "trained on each: evaluate regdb@1 to regdb@10 and compare the runs.",
-        citation="Nguyen et al., Person Recognition System Based on a Combination of Body Images from Visible "
-        "Light and Thermal Cameras (RegDB), Sensors 2017; splits and rule of the public AGW code (Ye et al., "
-        "TPAMI 2021)",
+        citation="Nguyen et al., Person Recognition System Based on a Combination of Body Images from "
+        "Visible Light and Thermal Cameras (RegDB), Sensors 2017; splits and rule of the public AGW code (Ye "
+        "et al., TPAMI 2021)",
         removes=("observation",),
         queries=queries,
         gallery=gallery,
@@ -117,9 +117,9 @@ def _llcm(name: str, queries: str, gallery: str, words: tuple[str, str], caution
     return Protocol(
         name=f"llcm/{name}",
         version=1,
-        summary=f"All {words[0]} test images search {words[1]} ones: each of ten galleries holds one image of "
-        "each identity and camera, drawn by Python's `random` with the seeds 0 to 9. Gallery entries of the "
-        "query's identity and camera number are removed, across modalities. CMC is counted by identity, mAP "
+        summary=f"All {words[0]} test images search {words[1]} ones: each of ten galleries holds one image "
+        "of each identity and camera, drawn by Python's `random` with the seeds 0 to 9. Gallery entries of "
+        "the query's identity and camera number are removed, across modalities. CMC is counted by identity, mAP "
         f"and mINP by image. Scores are means over the ten trials. {caution}",
         citation="Zhang and Wang, Diverse Embedding Expansion Network and Low-Light Cross-Modality Benchmark "
         "for Visible-Infrared Person Re-identification (LLCM), CVPR 2023, and its public code",

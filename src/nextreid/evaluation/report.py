@@ -11,8 +11,8 @@ import pandas as pd
 from nextreid.atomic import written_whole
 from nextreid.errors import InputError
 from nextreid.evaluation.evaluate import Evaluation
-from nextreid.evaluation.provenance import Source, checksum, hardware, versions
 from nextreid.evaluation.per_query import PerQuery
+from nextreid.evaluation.provenance import Source, checksum, hardware, versions
 from nextreid.evaluation.ranking import CMC_RANKS, METRIC_NAMES, Ranking
 from nextreid.evaluation.report_entries import gains_entry, metrics_entry
 from nextreid.evaluation.statistics import PairedDifference

@@ -298,3 +298,11 @@ def test_notes_come_back_and_say_what_they_lack(tmp_path):
     with pytest.raises(InputError, match="missing keys"):
         save_clip(load_clip("builtin:tiny"), tmp_path / "other", half=True, notes={})
     assert not (tmp_path / "other").exists()
+
+
+def test_a_backbone_says_which_modalities_it_saw(tmp_path):
+    worlds = [{"kind": "person", "modalities": ["rgb", "nir", "tir"]}]
+    folder = make_folder(tmp_path / "clip", worlds=worlds, left_out="tir")
+    assert load_clip(folder).saw == ("rgb", "nir")
+    assert make_notes(worlds=worlds, left_out=None).saw == ("rgb", "nir", "tir")
+    assert load_clip("builtin:tiny", corpus=CORPUS).saw == ()  # random weights

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nextreid.data.manifest import Manifest
 from nextreid.embedding.embeddings import Embeddings
 from nextreid.errors import InputError
@@ -118,16 +121,18 @@ def section(entry: Mapping[str, Any]) -> Section:
 
 
 def _score_subset(subsets: Subsets, shown: Names, full: Evaluation) -> MissingRow:
-    some = {"some_queries": subsets.queries_with(shown), "some_gallery": subsets.gallery_with(shown)}
-    left_out = subsets.left_out(some["some_queries"], some["some_gallery"])
+    queries, gallery = subsets.queries_with(shown), subsets.gallery_with(shown)
+    left_out = subsets.left_out(queries, gallery)
     absent = tuple(name for name in subsets.modalities if name not in shown)
-    vectors = subsets.vectors(shown)
+
+    def score(vectors: NDArray[np.float32]) -> Evaluation:
+        return subsets.score(vectors, vectors, like=full, some_queries=queries, some_gallery=gallery)
+
     try:
-        this = subsets.score(vectors, vectors, like=full, **some)
+        this = score(subsets.vectors(shown))
     except InputError as error:
         return MissingRow(absent, shown, evaluation=None, gain={}, left_out=left_out, reason=str(error))
-    everything = subsets.vectors(subsets.modalities)
-    whole = subsets.score(everything, everything, like=full, **some) if left_out else full
+    whole = score(subsets.vectors(subsets.modalities)) if left_out else full
     gain = (
         paired_differences(whole.ranking, this.ranking, samples=full.bootstrap, seed=full.seed)
         if full.bootstrap

@@ -1,10 +1,14 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from evaluation_cases import rows_of
 
+from nextreid.data.manifest import Row
 from nextreid.embedding.neighbours import Block
 from nextreid.embedding.reranking import RerankSettings, rerank
 from nextreid.errors import InputError
+from nextreid.evaluation.accept_rates import accept_entry, accept_rates
 from nextreid.evaluation.evaluate import evaluate_rows
 from nextreid.evaluation.protocols import protocol_named
 from nextreid.evaluation.ranking import rank_blocks
@@ -75,3 +79,39 @@ def test_blocks_that_do_not_belong_are_refused():
         with pytest.raises(InputError, match="Keys of"):
             rank_blocks(blocks, matching)
     assert rank_blocks([block(0, (2, 3)), block(2, (1, 3))], matching).kept.tolist() == [2, 2, 2]
+
+
+def test_each_trial_has_neighbours_of_its_own():
+    rng = np.random.default_rng(3)
+    rows, vectors = [], []
+    for who in range(5):
+        centre = rng.standard_normal(6)
+        for modality in ("rgb", "nir"):
+            for at in range(6):
+                name = f"{modality}{who}_{at}"
+                paths = {modality: Path(f"{name}.jpg")}
+                camera = str(at % 2 + (2 if modality == "nir" else 0))
+                rows.append(
+                    Row(
+                        source="m.csv",
+                        paths=paths,
+                        observation=name,
+                        identity=str(who),
+                        camera=camera,
+                        index=len(rows),
+                    )
+                )
+                vectors.append(centre + rng.standard_normal(6))
+    vectors = np.array(vectors, dtype=np.float32)
+    plain = evaluate_rows(vectors, vectors, rows, rows, protocol="llcm/vis2nir", bootstrap=10)
+    found = evaluate_reranked(plain, vectors, vectors, settings=RerankSettings(k1=6, k2=2))
+    assert len(found.trials) == len(plain.trials) == 10
+    for scores in found.trials:
+        queries, gallery = vectors[scores.trial.queries], vectors[scores.trial.gallery]
+        blocks = rerank(queries, gallery, k1=6, k2=2).blocks()
+        assert scores.metrics == rank_blocks(blocks, scores.trial.matching).metrics()
+    assert found.metrics["mAP"] == pytest.approx(np.mean([scores.metrics["mAP"] for scores in found.trials]))
+    rates = accept_rates(plain, vectors, vectors, fprs=(0.1,))
+    entry = accept_entry(rates)
+    assert entry["tpr@fpr=1e-1"] == pytest.approx(np.mean([rate.tpr[0.1] for rate in rates]))
+    assert "threshold@fpr=1e-1" not in entry

@@ -88,7 +88,7 @@ def beside_again(results: Path) -> "Mapping[str, Callable[[ScenarioContext], Map
     from nextreid.embedding.reranking import RerankSettings
     from nextreid.evaluation.report import read_results
 
-    written = read_results(results).get("reranked")
+    written = read_results(results).get("reranked") or {}
 
     def verification(context: "ScenarioContext") -> Mapping[str, Any]:
         return _verification(context.full, context.embeddings, context.manifest, context.progress)

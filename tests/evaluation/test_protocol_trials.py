@@ -8,7 +8,9 @@ import protocol_twins
 import pytest
 from evaluation_cases import manifest_of, slow_distance
 
+from nextreid.data.layouts import LAYOUTS
 from nextreid.data.manifest import Row
+from nextreid.data.match_rules import RULES
 from nextreid.embedding.embeddings import Embeddings
 from nextreid.errors import InputError
 from nextreid.evaluation.draws import PermutationDraws, SeededDraws
@@ -117,8 +119,24 @@ def test_equals_the_slow_evaluator(name):
         skipped_queries += found.counts.total - found.counts.valid
         counts = found.counts
         assert counts.total == counts.valid + counts.removed_by_filter + counts.without_match
+        lone, asking = RULES[name].without_match(rows)  # what `data check` says of the same rows
+        assert (len(lone), asking) == (counts.total - counts.valid, counts.total)
     assert scored >= 5
     assert skipped_queries > 0
+
+
+def test_layouts_and_checks_know_these_protocols():
+    assert set(RULES) == set(PROTOCOLS)
+    for layout in LAYOUTS.values():
+        assert layout.protocols
+        assert set(layout.protocols) <= set(PROTOCOLS)
+    for name, rule in RULES.items():
+        protocol = PROTOCOLS[name]
+        assert (rule.queries, rule.gallery, rule.scenes) == (
+            protocol.queries,
+            protocol.gallery,
+            protocol.gallery_scenes,
+        )
 
 
 def test_thousands_of_images_draw_the_galleries_of_the_release():

@@ -119,8 +119,8 @@ def _llcm(name: str, queries: str, gallery: str, words: tuple[str, str], caution
         version=1,
         summary=f"All {words[0]} test images search {words[1]} ones: each of ten galleries holds one image "
         "of each identity and camera, drawn by Python's `random` with the seeds 0 to 9. Gallery entries of "
-        "the query's identity and camera number are removed, across modalities. CMC is counted by identity, mAP "
-        f"and mINP by image. Scores are means over the ten trials. {caution}",
+        "the query's identity and camera number are removed, across modalities. CMC is counted by identity, "
+        f"mAP and mINP by image. Scores are means over the ten trials. {caution}",
         citation="Zhang and Wang, Diverse Embedding Expansion Network and Low-Light Cross-Modality Benchmark "
         "for Visible-Infrared Person Re-identification (LLCM), CVPR 2023, and its public code",
         removes=("identity", "camera"),
@@ -157,7 +157,7 @@ _ALL = (
         NIR,
         RGB,
         ("near-infrared", "visible"),
-        "Here the released test script does the same.",
+        "In this direction the released test script agrees.",
     ),
 )
 

@@ -234,7 +234,7 @@ def test_trials_are_reported_and_the_manifest_is_enough(tmp_path, capsys):
     assert main(["evaluate", *words]) == 2
     message = capsys.readouterr().err
     assert "names no protocol of its own" in message
-    assert "sysu/all-single" in message
+    assert "add --protocol sysu/all-single" in message
 
 
 def test_without_the_permutations_the_way_out_is_named(tmp_path, capsys):

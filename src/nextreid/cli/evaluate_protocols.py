@@ -44,18 +44,20 @@ def protocol_for(manifest: "Manifest", wanted: str | None) -> "Protocol":
     Raises:
         InputError: neither, or an unknown name.
     """
-    from nextreid.data.layouts import LAYOUTS
+    from nextreid.data.layouts import layout_of
+    from nextreid.data.match_rules import recommend
     from nextreid.evaluation.protocols import PROTOCOLS, protocol_named
 
     if wanted is not None:
         return protocol_named(wanted)
-    layout = LAYOUTS.get((manifest.layout or "").partition("@")[0])
+    layout = layout_of(manifest)
     if layout is not None and layout.protocols:
         return protocol_named(layout.protocols[0])
+    fitting = recommend(manifest)
     raise InputError(
         f"{manifest.source} names no protocol of its own",
         allowed=", ".join(PROTOCOLS),
-        do="add --protocol cross-camera, or none where cameras are not known; `--protocol list` explains all",
+        do=f"add --protocol {fitting.protocol} ({fitting.why}); `--protocol list` explains all",
     )
 
 

@@ -32,7 +32,7 @@ def made(name="next", **options):
 
 @pytest.fixture(scope="module")
 def reid():
-    return made()
+    return made(text_dense="value")  # what text is compared with is not what is asked for here
 
 
 def pixels(seed):

@@ -209,6 +209,14 @@ def test_equals_a_slow_twin_on_random_tokens(tmp_path):
         assert found["position"] == pytest.approx(position / asked)
 
 
+def test_observations_without_identity_are_left_out(tmp_path):
+    rows, tokens = hand_case(tmp_path)
+    parts = read_parts(manifest(tmp_path, rows))
+    strangers = [replace(row, identity=None, observation=f"x{row.observation}") for row in rows]
+    expected = consistency(Reader(tokens), rows, parts, bootstrap=0)
+    assert consistency(Reader(tokens), [*strangers, *rows], parts, bootstrap=0) == expected
+
+
 def test_partners_are_other_observations_in_other_modalities_and_never_change():
     images = {(f"o{i}", m): None for i in range(8) for m in ("rgb", "tir")}
     pairs = partners(images, count=3, seed=1)

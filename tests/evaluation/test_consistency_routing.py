@@ -158,6 +158,17 @@ def test_a_router_that_knows_the_part_and_one_that_looks_at_nothing():
     assert nothing["information"] == pytest.approx(0, abs=1e-6)
 
 
+def test_the_interval_of_routes_that_tell_nothing_is_about_zero_and_not_about_the_error_of_counting():
+    rng = np.random.default_rng(8)
+    found = images(
+        np.eye(3)[rng.integers(0, 3, (80, 6))], rng.integers(0, 3, (80, 6)), identities=10, parts=3
+    )
+    document = routing_entry(found, bootstrap=200, seed=0)
+    low, high = document["information_ci"]
+    assert low < 0 < high
+    assert document["information_counted"] > 0.02
+
+
 def test_the_controls_are_where_they_belong():
     rng = np.random.default_rng(5)
     found = drawn(rng, count=100, cells=8)

@@ -89,7 +89,7 @@ def test_only_what_can_be_seen_counts(tmp_path):
         facts.append((f"o{i}", "rgb", "hair", hair, i != 1))
         facts.append((f"o{i}", "tir", "hair", hair, True))  # the rows have no tir
         facts.append((f"o{i}", "rgb", "shoes", shoes, True))
-        facts.append((f"o{i}", "rgb", "view", "front" if i % 2 else "back", True))
+        facts.append((f"o{i}", "rgb", "view", "front" if i % 2 or who == "b" else "back", True))
     facts += [("o6", "rgb", "hat", "yes", True), ("stranger", "rgb", "hat", "no", True)]
     write_truth(tmp_path, facts)
     _, manifest, embeddings, full = world(*HAND, by_angle(*ANGLES), root=tmp_path)

@@ -10,10 +10,10 @@ from nextreid.evaluation.probe_truth import COLUMNS, TRUTH, truth_table
 
 @dataclass(frozen=True, eq=False)
 class Distinctions:
-    """The lasting attributes of identities, and which observations show them.
+    """The lasting attributes of identities, and what observations show.
 
     Attributes:
-        values: identity -> attribute -> value.
+        values: identity -> lasting attribute -> value.
         seen: observation -> modality -> the attributes that its image shows.
     """
 
@@ -21,12 +21,12 @@ class Distinctions:
     seen: Mapping[str, Mapping[str, frozenset[str]]]
 
     def apart(self, one: str, other: str) -> frozenset[str]:
-        """Return the attributes of which two identities are known to have different values."""
+        """Return the lasting attributes of which two identities are known to have different values."""
         a, b = self.values.get(one, {}), self.values.get(other, {})
         return frozenset(name for name in a.keys() & b.keys() if a[name] != b[name])
 
     def shown(self, row: Row) -> frozenset[str]:
-        """Return the lasting attributes that any of an observation's images shows."""
+        """Return the attributes that any of an observation's images shows."""
         by_modality = self.seen.get(row.observation, {})
         return frozenset().union(*(by_modality.get(name, frozenset()) for name in row.paths))
 
@@ -63,7 +63,7 @@ def read_distinctions(manifest: Manifest) -> Distinctions | None:
             for who, values in told.items()
         },
         seen={
-            observation: {modality: frozenset(names - passing) for modality, names in images.items()}
+            observation: {modality: frozenset(names) for modality, names in images.items()}
             for observation, images in seen.items()
         },
     )

@@ -29,7 +29,7 @@ from nextreid.progress import Progress, Silent
 FALSE_POSITIVE_RATES = (1e-4, 1e-3, 1e-2)
 """Those that verification benchmarks quote most (IJB, NIST FRVT)."""
 
-_LEAST_GATHERED = 2**20  # ours: 4 MB of distances are gathered before the nearest of them are picked
+_LEAST_GATHERED = 2**20  # ours: 4 MB of distances more are gathered before the nearest are picked
 
 
 @dataclass(frozen=True)
@@ -169,28 +169,30 @@ def _short(rate: float) -> str:
 
 
 class _Nearest:
-    """The `count` smallest of many distances that come in parts."""
+    """The `count` smallest of many distances that come in parts, in memory for half as many more."""
 
     def __init__(self, count: int) -> None:
         self.count = count
         self.bound = np.float32(np.inf)
-        self.parts: list[np.ndarray] = []
+        self.buffer = np.empty(count + max(count // 2, _LEAST_GATHERED), dtype=np.float32)
         self.held = 0
 
     def gather(self, distances: np.ndarray) -> None:
-        part = distances[np.flatnonzero(distances < self.bound)]
-        self.parts.append(part)
-        self.held += len(part)
-        if self.held > max(2 * self.count, _LEAST_GATHERED):
-            self._shrink()
+        part = distances[distances < self.bound]  # one equal to the bound would change nothing
+        while len(part):
+            taken = part[: len(self.buffer) - self.held]
+            self.buffer[self.held : self.held + len(taken)] = taken
+            self.held += len(taken)
+            part = part[len(taken) :]
+            if self.held == len(self.buffer):
+                self._shrink()
+                part = part[part < self.bound]
 
     def _shrink(self) -> None:
-        kept = np.concatenate(self.parts)
-        if len(kept) > self.count:
-            kept = np.partition(kept, self.count - 1)[: self.count].copy()
-            self.bound = kept.max()  # a farther one is not among them; an equal one changes nothing
-        self.parts, self.held = [kept], len(kept)
+        if self.held > self.count > 0:
+            self.buffer[: self.held].partition(self.count - 1)
+            self.held, self.bound = self.count, self.buffer[self.count - 1]
 
     def ordered(self) -> np.ndarray:
         self._shrink()
-        return np.sort(self.parts[0])
+        return np.sort(self.buffer[: self.held])

@@ -267,3 +267,33 @@ def test_an_imported_tree_is_the_same_data(tmp_path: Path) -> None:
                 assert getattr(before, what) == getattr(after, what), (name, what)
             assert (before.is_query, before.is_gallery) == (after.is_query, after.is_gallery)
             assert dict(before.extra) == dict(after.extra)
+
+
+@pytest.mark.parametrize(
+    ("name", "renamed"),
+    [
+        ("rgbnt201", {"train_171": "Train171", "test": "Tests"}),
+        ("msvr310", {"bounding_box_train": "bbox_train", "bounding_box_test": "bbox_test", "query3": "q"}),
+        ("market1501-mm", {"train": "Train", "query": "Query", "gallery": "Gallery"}),
+    ],
+)
+def test_a_tree_that_is_not_recognised_is_taken_for_its_likeness(
+    tmp_path: Path, name: str, renamed: dict[str, str]
+) -> None:
+    """Whoever names no layout learns which one it looks like; naming that one tells the rest."""
+    tree = TREES[name][0](tmp_path / "data")
+    for folder, other in renamed.items():
+        os.rename(tree / folder, tree / other)
+    with pytest.raises(
+        InputError, match=rf"is not a data set; it holds .*folders of a benchmark: {name}: "
+    ) as told:
+        load_manifest(tree)
+    assert f"--layout {name} says what is missing" in str(told.value)
+    with pytest.raises(InputError, match="if that is meant"):
+        load_manifest(tree, layout=name)
+
+
+def test_a_folder_that_resembles_nothing(tmp_path: Path) -> None:
+    (tmp_path / "zzz" / "qqq").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"it holds qqq.*rgbnt201: .*llcm: .*folder: "):
+        load_manifest(tmp_path / "zzz")

@@ -36,6 +36,10 @@ class Reading:
 class Reader(Protocol):
     """How folders of one form are read."""
 
+    @property
+    def tops(self) -> tuple[str, ...]:
+        """Names of the folders that it expects at the top."""
+
     def begins(self, folder: Path) -> bool:
         """Tell whether a folder has this layout, or begins to have it."""
 

@@ -50,6 +50,11 @@ CAMERA = re.compile(r"(?:^|[_\-. ])(?:cam(?:era)?|c)(\d+)(?=s\d|[_\-. ]|$)", re.
 class FolderPerIdentity:
     """The form; see `Reader`."""
 
+    @property
+    def tops(self) -> tuple[str, ...]:
+        """Names of the folders that it expects at the top."""
+        return ()
+
     def begins(self, folder: Path) -> bool:
         """Return False: any heap of folders looks like this, so it is read only where it is named."""
         return False

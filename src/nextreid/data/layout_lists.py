@@ -42,6 +42,11 @@ class TrialLists:
     words: Mapping[str, str]
     cameras: Mapping[str, str]
 
+    @property
+    def tops(self) -> tuple[str, ...]:
+        """Names of the folders that it expects at the top."""
+        return ("idx", *(word.capitalize() for word in self.words.values()))
+
     def begins(self, folder: Path) -> bool:
         """Tell whether there is an index file of any trial."""
         return any(any((folder / "idx").glob(f"*_{word}_*.txt")) for word in self.words.values())
@@ -70,6 +75,11 @@ class ListAndFolders:
 
     words: Mapping[str, str]
     cameras: Mapping[str, tuple[str, ...]]
+
+    @property
+    def tops(self) -> tuple[str, ...]:
+        """Names of the folders that it expects at the top."""
+        return ("idx", *(f"test_{word}" for word in self.words.values()))
 
     def begins(self, folder: Path) -> bool:
         """Tell whether there is a test folder or a training index."""

@@ -33,6 +33,11 @@ public training code does."""
 class SysuCameras:
     """The form of SYSU-MM01's folder; see `Reader`."""
 
+    @property
+    def tops(self) -> tuple[str, ...]:
+        """Names of the folders that it expects at the top."""
+        return (*(f"cam{camera}" for camera in LOCATION), "exp")
+
     def begins(self, folder: Path) -> bool:
         """Tell whether there is a camera's folder with identities of four digits in it."""
         cameras = (folders_in(folder / f"cam{camera}") for camera in LOCATION)

@@ -80,6 +80,11 @@ class Tree:
     shared_names: bool = False
     queries: Callable[[Sequence[Row]], Collection[str]] | None = None
 
+    @property
+    def tops(self) -> tuple[str, ...]:
+        """Names of the folders that it expects at the top."""
+        return tuple(above or part.folder for above in self.above[:1] for part in self.parts)
+
     def begins(self, folder: Path) -> bool:
         """Tell whether any of the parts is there, with a folder or a name of this form in it."""
         tops = [folder / above / name for above in self.above for part in self.parts for name in _names(part)]

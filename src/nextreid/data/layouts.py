@@ -68,6 +68,18 @@ def recognise(folder: Path) -> str | None:
     return next((name for name, layout in LAYOUTS.items() if layout.reader.begins(folder)), None)
 
 
+def resembled(folder: Path) -> Layout | None:
+    """Return the layout that a folder most looks like by the names in it and its own, if any."""
+    entries = [entry.name for entry in folder.iterdir()]
+
+    def likeness(layout: Layout) -> tuple[int, bool]:
+        near = sum(nearest(top, entries) is not None for top in set(layout.reader.tops))
+        return near, nearest(layout.title, [folder.name]) is not None
+
+    best = max(LAYOUTS.values(), key=likeness)
+    return best if any(likeness(best)) else None
+
+
 def recognised_inside(folder: Path) -> Path | None:
     """Return a data set one floor below a folder, for those who name the folder above it."""
     for inside in sorted(entry for entry in folder.iterdir() if entry.is_dir()):

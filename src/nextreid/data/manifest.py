@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from nextreid.data.layouts import LAYOUTS, layout_named, read_layout, recognise, recognised_inside
+from nextreid.data.layouts import LAYOUTS, layout_named, read_layout, recognise, recognised_inside, resembled
 from nextreid.data.rows import FACTS, Manifest, Row
 from nextreid.data.table import BOX, SUFFIXES, read_table
 from nextreid.errors import InputError
@@ -50,16 +50,18 @@ def load_manifest(
         return read_table(tables[0], modalities=modalities)
     found = recognise(path)
     if found is None:
-        inside = recognised_inside(path)
+        inside, like = recognised_inside(path), resembled(path)
         entries = sorted(entry.name for entry in path.iterdir())
         table = next((path / name for name in entries if name.lower().endswith(SUFFIXES)), None)
         shown = ", ".join(entries[:12]) + (" ..." if len(entries) > 12 else "") or "nothing"
         raise InputError(
             f"{path} is not a data set; it holds {shown}",
             allowed="manifest.csv or manifest.parquet, or the folders of a benchmark: "
-            + "; ".join(f"{name}: {value.summary}" for name, value in LAYOUTS.items()),
+            + "; ".join(f"{one.name}: {one.summary}" for one in ([like] if like else LAYOUTS.values())),
             do=f"give {inside or table}"
             if inside or table
+            else f"name the layout: --layout {like.name} says what is missing, if this is {like.title}"
+            if like
             else "name the layout with --layout, or write a manifest",
         )
     return read_layout(path, LAYOUTS[found])

@@ -250,6 +250,8 @@ def test_only_the_rows_that_take_part_need_embeddings():
     assert (found.counts.total, found.counts.gallery) == (1, 2)
     with pytest.raises(InputError, match="no embedding for 'o2'"):
         evaluate_embeddings(part, manifest_of(rows), protocol="sysu/all-single@agw")
+    with pytest.raises(InputError, match="takes queries that have `tir`"):  # before embeddings are missed
+        evaluate_embeddings(part, manifest_of(rows), protocol="regdb/t2v")
 
 
 def test_flags_of_the_manifest_are_kept():

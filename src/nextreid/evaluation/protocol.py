@@ -87,7 +87,8 @@ class Protocol:
     def candidates(self, queries: Sequence[Row], gallery: Sequence[Row]) -> tuple[list[Row], list[Row]]:
         """Return the rows that can take part: of the protocol's modalities and scenes, undrawn.
 
-        Where a side would be empty both are returned as given, for `apply` to say why.
+        Raises:
+            InputError: a side is empty; `apply` says why.
         """
         some = [row for row in queries if self.queries is None or self.queries in row.paths]
         found = [
@@ -96,7 +97,9 @@ class Protocol:
             if (self.gallery is None or self.gallery in row.paths)
             and (not self.gallery_scenes or row.scene in self.gallery_scenes)
         ]
-        return (some, found) if some and found else (list(queries), list(gallery))
+        if not some or not found:
+            self.apply(queries, gallery)
+        return some, found
 
     def apply(self, queries: Sequence[Row], gallery: Sequence[Row]) -> tuple[Trial, ...]:
         """Choose the rows that take part, draw the galleries, and apply the rule to each.

@@ -167,6 +167,11 @@ def test_a_file_without_metrics_is_refused(tmp_path, data):
     edit(run, lambda document: document["metrics"].pop("mINP"))
     with pytest.raises(InputError, match="has no mINP"):
         read_scored([run])
+    for key in ("metrics", "data", "protocol", "settings", "scenarios"):
+        other = write_run(tmp_path / key, data)
+        edit(other, lambda document, key=key: document.update({key: [1]}))
+        with pytest.raises(InputError, match=f"has no {key}"):
+            read_scored([other])
 
 
 def test_the_configuration_is_found_beside_older_results(tmp_path, data):

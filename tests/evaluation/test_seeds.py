@@ -104,3 +104,33 @@ def test_one_run_has_no_spread(tmp_path, data):
     (group,) = group_by_options(runs(tmp_path, data, [(4, 0.1)]))
     assert group.name == "r0"
     assert group.metrics["mAP"].std is None
+
+
+def test_numbered_splits_of_a_benchmark_count_as_one_data_set(tmp_path):
+    """RegDB: ten splits, a model for each; the published figure is the mean over them."""
+    paths = []
+    for split in (1, 2, 3):
+        data = write_data(
+            tmp_path / f"d{split}", identities="aaabbbcccdde" if split == 1 else f"aaabbbcccdd{split}"
+        )
+        for rate in (0.1, 0.2):
+            known = {"data": {"layout": f"regdb@{split}"}, "optim": {"rate": rate}}
+            folder = tmp_path / f"r{split}-{rate}"
+            layout = "regdb" if split == 1 else f"regdb@{split}"
+            paths.append(write_run(folder, data, draw=len(paths), seed=0, config=known, layout=layout))
+    results = read_scored(paths)
+    first, second = group_by_options(results)
+    assert len(first.members) == len(second.members) == 3
+    assert "splits 1, 2, 3 of regdb" in first.notes[0]
+    assert len(first.notes) == 1  # seed 0 is no repeat on another split
+    paired = pair_by_seed(first, second)
+    assert paired.seeds == (0, 0, 0)
+    gaps = [results[2 * i].metrics["mAP"] - results[2 * i + 1].metrics["mAP"] for i in range(3)]
+    assert paired.metrics["mAP"].mean == pytest.approx(statistics.mean(gaps))
+    changed = write_data(tmp_path / "other", identities="aaabbbcccddf")
+    strange = write_run(tmp_path / "x", changed, seed=1, layout="regdb@2")
+    with pytest.raises(InputError, match="not of the same data set"):
+        group_by_options([*results, *read_scored([strange])])
+    elsewhere = write_run(tmp_path / "y", changed, seed=1, layout="msvr310")
+    with pytest.raises(InputError, match="not of the same data set"):
+        group_by_options([*results, *read_scored([elsewhere])])

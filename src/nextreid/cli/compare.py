@@ -92,7 +92,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _compare(args: argparse.Namespace) -> "Comparison":
-    from nextreid.evaluation.comparison import compare_paired, differing_options
+    from nextreid.evaluation.comparison import compare_paired, differing_options, split_of
     from nextreid.evaluation.comparison_report import Comparison
     from nextreid.evaluation.published.beside import beside_published
     from nextreid.evaluation.scored import read_scored
@@ -106,7 +106,7 @@ def _compare(args: argparse.Namespace) -> "Comparison":
     elif results:
         groups = group_by_options(results)
     seed = args.seed or 0
-    two = len(results) == 2
+    two = len(results) == 2 and split_of(results[0]) == split_of(results[1])
     several = len(groups) == 2 and len(results) > 2
     return Comparison(
         groups=groups,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nextreid.data.layouts import LAYOUTS
 from nextreid.errors import InputError
 from nextreid.evaluation.permutation import DRAWS, Significance, sign_flip_test
 from nextreid.evaluation.ranking import METRIC_NAMES
@@ -105,24 +106,45 @@ def compare_paired(
     )
 
 
-def check_same(first: Scored, *others: Scored) -> None:
-    """Check that results are of one data set under one protocol.
+def check_same(*results: Scored, across_splits: bool = False) -> None:
+    """Check that results, at least one, are of one data set under one protocol.
+
+    Args:
+        results: any number.
+        across_splits: whether the numbered splits of one benchmark (`split_of`) count as one data set.
 
     Raises:
-        InputError: they are not; everything in which they differ is named.
+        InputError: they are not; everything in which two of them differ is named.
     """
-    for other in others:
+    first, of_split = results[0], dict[tuple[str, int] | None, Scored]()
+    for other in results:
+        here, there = split_of(first), split_of(other)
+        numbered = across_splits and here and there and here[0] == there[0]
+        before = of_split.setdefault(there, other) if numbered else first
         faults = []
         for what, (section, key) in SAME:
-            one, two = first.document[section].get(key), other.document[section].get(key)
+            of = before if section == "data" else first
+            one, two = of.document[section].get(key), other.document[section].get(key)
             if one != two:
-                faults.append(f"{what}: {_shown(first, one)} and {_shown(other, two)}")
+                faults.append(f"{what}: {_shown(of, one)} and {_shown(other, two)}")
         if faults:
+            against = first if before is other else before
             raise InputError(
-                f"{first.path} and {other.path} are not of the same {'; not of the same '.join(faults)}",
+                f"{against.path} and {other.path} are not of the same {'; not of the same '.join(faults)}",
                 allowed="results of one data set under one protocol",
                 do="evaluate both on the same data with the same --protocol",
             )
+
+
+def split_of(result: Scored) -> tuple[str, int] | None:
+    """Return (`regdb`, 3) for a result on the layout `regdb@3`; None where variants are no numbered splits.
+
+    The layout without a number is the first split.
+    """
+    name, _, variant = str(result.document.get("settings", {}).get("layout") or "").partition("@")
+    if name not in LAYOUTS or not any(each.isdigit() for each in LAYOUTS[name].variants):
+        return None
+    return (name, int(variant or 1)) if variant.isdigit() or not variant else None
 
 
 def differing_options(first: Scored, second: Scored) -> tuple[Difference, ...]:
@@ -153,7 +175,8 @@ def options_of(scored: Scored) -> dict[str, Any]:
     options = {"metric": scored.document["metric"], **_flat(settings, "settings.")}
     if scored.config is not None:
         options |= {"training.seed": scored.seed, **_flat(scored.config, "training.")}
-        options.pop("training.data.path", None)
+        for place in ("training.data.path", "training.data.layout"):
+            options.pop(place, None)
     return options
 
 

@@ -148,8 +148,12 @@ def _is_results(path: Path) -> bool:
 
 def _read(path: Path, name: str) -> Scored:
     document = read_results(path)
-    missing = [key for key in METRIC_NAMES if key not in document.get("metrics", {})]
-    missing += [key for key in ("data", "protocol", "metric") if key not in document]
+    sections = ("metrics", "data", "protocol", "settings", "scenarios")
+    missing = [key for key in sections if not isinstance(document.get(key), Mapping)]
+    if not missing:
+        metrics = document["metrics"]
+        missing = [key for key in METRIC_NAMES if not isinstance(metrics.get(key), int | float)]
+        missing += [key for key in ("metric",) if key not in document]
     if missing:
         raise InputError(f"{path} has no {', '.join(missing)}", do="evaluate again")
     seed, config = _training(path, document)
@@ -159,8 +163,9 @@ def _read(path: Path, name: str) -> Scored:
 def _training(path: Path, document: Mapping[str, Any]) -> tuple[int | None, Mapping[str, Any] | None]:
     """Return seed and configuration, from the file, or else from the run that it lies in."""
     noted = document.get("training")
-    if noted:
-        return noted.get("seed"), noted.get("config")
+    if isinstance(noted, Mapping):
+        seed, config = noted.get("seed"), noted.get("config")
+        return (seed if isinstance(seed, int) else None), (config if isinstance(config, Mapping) else None)
     for folder in (path.absolute().parent, path.absolute().parent / "run"):  # RUN; the quickstart's
         file = folder / "config.yaml"
         if file.is_file() and (folder / "model").is_dir():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nextreid.evaluation.comparison import check_same, options_of
+from nextreid.evaluation.comparison import check_same, options_of, split_of
 from nextreid.evaluation.permutation import Significance, sign_flip_test
 from nextreid.evaluation.ranking import METRIC_NAMES
 from nextreid.evaluation.scored import Scored
@@ -82,7 +82,7 @@ class PairedSeeds:
 
     Attributes:
         first, second: names of the groups.
-        seeds: that both have; empty where they cannot be paired.
+        seeds: that both have (on the same split); empty where they cannot be paired.
         metrics: metric -> difference; empty where they cannot be paired.
         reason: why not, else "".
     """
@@ -123,7 +123,7 @@ def group_by_options(results: Sequence[Scored]) -> tuple[Group, ...]:
     Raises:
         InputError: results of different data sets or protocols.
     """
-    check_same(*results)
+    check_same(*results, across_splits=True)
     found: dict[str, list[Scored]] = {}
     for result in results:
         options = {key: value for key, value in options_of(result).items() if key != SEED}
@@ -137,7 +137,7 @@ def groups_as_given(*groups: Sequence[Scored]) -> tuple[Group, ...]:
     Raises:
         InputError: results of different data sets or protocols.
     """
-    check_same(*(result for group in groups for result in group))
+    check_same(*(result for group in groups for result in group), across_splits=True)
     return _named([list(group) for group in groups])
 
 
@@ -148,17 +148,15 @@ def pair_by_seed(first: Group, second: Group, *, seed: int = 0) -> PairedSeeds:
         first, second: the groups.
         seed: of the random signs, needed for more than 16 seeds only.
     """
+    of = []
     for group in (first, second):
-        known = [each for each in group.seeds if each is not None]
-        if len(set(known)) < len(group.members):
-            why = (
-                "does not know the seed of each run"
-                if len(known) < len(group.members)
-                else "has a seed twice"
-            )
+        scores = {_place(member): member.metrics for member in group.members if member.seed is not None}
+        if len(scores) < len(group.members):
+            known = all(member.seed is not None for member in group.members)
+            why = "has a seed twice" if known else "does not know the seed of each run"
             return PairedSeeds(first.name, second.name, (), {}, reason=f"{group.name} {why}")
-    of = [{member.seed: member.metrics for member in group.members} for group in (first, second)]
-    shared = tuple(sorted(each for each in of[0] if each is not None and each in of[1]))
+        of.append(scores)
+    shared = sorted(set(of[0]) & set(of[1]))
     if len(shared) < 2:
         reason = f"the groups share {len(shared)} seeds; two or more are needed"
         return PairedSeeds(first.name, second.name, (), {}, reason=reason)
@@ -167,9 +165,14 @@ def pair_by_seed(first: Group, second: Group, *, seed: int = 0) -> PairedSeeds:
     return PairedSeeds(
         first.name,
         second.name,
-        shared,
+        tuple(seed for _, seed in shared),
         {name: _seed_difference(gaps[:, i], tests[i]) for i, name in enumerate(METRIC_NAMES)},
     )
+
+
+def _place(member: Scored) -> tuple[int, int]:
+    """Return the split and the seed of a run; 0 for data without numbered splits."""
+    return (split_of(member) or ("", 0))[1], member.seed or 0
 
 
 def _seed_difference(gaps: np.ndarray, test: Significance) -> SeedDifference:
@@ -199,7 +202,7 @@ def _named(groups: list[list[Scored]]) -> tuple[Group, ...]:
 
 
 def _group(name: str, members: list[Scored]) -> Group:
-    ordered = sorted(members, key=lambda member: (member.seed is None, member.seed or 0))
+    ordered = sorted(members, key=lambda member: (member.seed is None, _place(member)))
     notes = []
     unknown = [member.name for member in ordered if member.config is None]
     if unknown and len(members) > 1:
@@ -207,12 +210,18 @@ def _group(name: str, members: list[Scored]) -> Group:
             f"the configuration of {', '.join(unknown[:3])}{' ...' if len(unknown) > 3 else ''} is not "
             "known: whether these differ in nothing but the seed, the files do not say"
         )
-    known = [member.seed for member in ordered if member.seed is not None]
-    twice = sorted({each for each in known if known.count(each) > 1})
+    known = [_place(member) for member in ordered if member.seed is not None]
+    twice = sorted({each[1] for each in known if known.count(each) > 1})
     if twice:
         notes.append(
             f"seed {', '.join(map(str, twice))} occurs more than once: these runs are repeats, and the "
             "spread is smaller than that over seeds"
+        )
+    splits = sorted({split for split in map(split_of, members) if split})
+    if len(splits) > 1:
+        numbers = ", ".join(str(number) for _, number in splits)
+        notes.append(
+            f"of the splits {numbers} of {splits[0][0]}: the spread is that of splits and seeds together"
         )
     metrics = {metric: spread([member.metrics[metric] for member in ordered]) for metric in METRIC_NAMES}
     return Group(name, tuple(ordered), metrics, tuple(notes))

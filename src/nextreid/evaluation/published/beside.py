@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nextreid.errors import InputError
+from nextreid.evaluation.comparison import split_of
 from nextreid.evaluation.published.figures import (
     FULL,
     METRICS,
@@ -15,6 +16,9 @@ from nextreid.evaluation.published.figures import (
 )
 from nextreid.evaluation.scored import Scored
 from nextreid.evaluation.seeds import Group, Spread, spread
+
+SPLITS = 10
+"""Numbered splits of a benchmark: RegDB's ten trials, each with a model of its own (Ye et al., AAAI 2018)."""
 
 AVERAGE = "M(average of 6)"
 """Of the six proper subsets of three modalities, as papers average them."""
@@ -96,7 +100,7 @@ def beside_published(
             chosen,
             each,
             _own(groups, each, main),
-            _warnings(sample, chosen, each, each == main),
+            _warnings(groups, chosen, each, each == main),
         )
         for each in known
     )
@@ -171,7 +175,10 @@ def _absent(setting: str) -> frozenset[str]:
     return frozenset(setting.removeprefix("M(").removesuffix(")").lower().split("+"))
 
 
-def _warnings(sample: Scored, dataset: PublishedDataset, setting: str, headline: bool) -> tuple[str, ...]:
+def _warnings(
+    groups: Sequence[Group], dataset: PublishedDataset, setting: str, headline: bool
+) -> tuple[str, ...]:
+    sample = groups[0].members[0]
     document = sample.document
     data, settings = document["data"], document.get("settings", {})
     layout = str(settings.get("layout") or "")
@@ -182,7 +189,12 @@ def _warnings(sample: Scored, dataset: PublishedDataset, setting: str, headline:
             f"these results were scored on {data.get('name')!r}, which does not call itself {dataset.name}: "
             "on other data the figures cannot be compared"
         )
-    if "@" in layout:
+    if split_of(sample):
+        for group in groups:
+            count = len({split_of(member) for member in group.members})
+            if count < SPLITS:
+                found.append(f"{group.name}: {count} of {SPLITS} splits; published rows are means over all")
+    elif "@" in layout:
         found.append(f"{layout} is a variant: its test set is not the one of the published rows")
     if protocol not in dataset.protocols:
         usual = " or ".join(dataset.protocols)

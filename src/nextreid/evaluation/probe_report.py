@@ -14,7 +14,7 @@ from nextreid.evaluation.probe_attributes import AttributeScore
 from nextreid.evaluation.probe_pointing import PointingScore
 from nextreid.evaluation.probe_retrieval import RetrievalScore
 from nextreid.evaluation.provenance import Source, hardware, versions
-from nextreid.evaluation.report import Table
+from nextreid.evaluation.report_section import Table
 
 FORMAT = "nextreid.probe/1"
 

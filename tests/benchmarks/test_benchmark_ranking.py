@@ -44,6 +44,8 @@ def test_what_is_recorded_of_ranking() -> None:
     assert report["times_faster"]["field"] >= 5
     assert report["ways"]["ours"]["memory"] <= 600
     assert report["largest_difference_of_a_metric"] < 1e-6
+    if "large" not in report:
+        pytest.skip("recorded without --large")
     assert report["large"]["memory"] < 4096
 
 

@@ -63,6 +63,12 @@ def test_doubts_are_noted(tmp_path, data):
     assert "seed 0 occurs more than once" in twice.notes[0]
 
 
+def test_one_model_under_two_seeds_is_noticed(tmp_path, data):
+    paths = [write_run(tmp_path / f"r{i}", data, draw=3, seed=i, config=config(0.1)) for i in range(2)]
+    (group,) = group_by_options(read_scored(paths))
+    assert "r0, r1 were made from the same embeddings" in group.notes[0]
+
+
 def test_groups_are_paired_by_seed(tmp_path, data):
     results = runs(tmp_path, data, [(0, 0.1), (1, 0.1), (2, 0.1), (2, 0.2), (1, 0.2), (7, 0.2)])
     first, second = group_by_options(results)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from nextreid.evaluation.comparison_report import Comparison
     from nextreid.evaluation.seeds import Group
 
+SHOWN = 12
+"""Differing options named on the terminal (ours: a few lines)."""
+
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -136,7 +139,9 @@ def _show(found: "Comparison", terminal: Terminal) -> None:
         terminal.table(f"\n{table.title}", table.header, table.rows)
     if found.paired:
         differs = [f"{each.option} ({each.first} and {each.second})" for each in found.differs]
-        terminal.text(f"They differ in: {', '.join(differs) or 'no option that the files know of'}")
+        more = f", and {len(differs) - SHOWN} more (--out lists all)" if len(differs) > SHOWN else ""
+        shown_options = ", ".join(differs[:SHOWN]) or "no option that the files know of"
+        terminal.text(f"They differ in: {shown_options}{more}")
     for remark in report.remarks_of(found):
         terminal.text(remark)
     for beside in found.published:

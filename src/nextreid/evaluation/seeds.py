@@ -170,6 +170,12 @@ def pair_by_seed(first: Group, second: Group, *, seed: int = 0) -> PairedSeeds:
     )
 
 
+def _vectors_of(member: Scored) -> str | None:
+    """Return the SHA-256 of the embeddings behind a result; None where it names none."""
+    noted = member.document.get("embeddings")
+    return noted.get("sha256") if isinstance(noted, Mapping) else None
+
+
 def _place(member: Scored) -> tuple[int, int]:
     """Return the split and the seed of a run; 0 for data without numbered splits."""
     return (split_of(member) or ("", 0))[1], member.seed or 0
@@ -217,6 +223,12 @@ def _group(name: str, members: list[Scored]) -> Group:
             f"seed {', '.join(map(str, twice))} occurs more than once: these runs are repeats, and the "
             "spread is smaller than that over seeds"
         )
+    vectors = [(member.document.get("embeddings") or {}).get("sha256") for member in ordered]
+    same = [
+        member.name for member, sha in zip(ordered, vectors, strict=True) if sha and vectors.count(sha) > 1
+    ]
+    if same:
+        notes.append(f"{', '.join(same)} were made from the same embeddings: they are not runs of their own")
     splits = sorted({split for split in map(split_of, members) if split})
     if len(splits) > 1:
         numbers = ", ".join(str(number) for _, number in splits)

@@ -11,6 +11,7 @@ import pytest
 import skeletons
 
 from nextreid.data.manifest import load_manifest
+from nextreid.errors import InputError
 
 NAMED = {"RGB": "rgb", "vis": "rgb", "NI": "nir", "ni": "nir", "TI": "tir", "th": "tir"}
 TRAIN = {"train_171", "train", "bounding_box_train"}
@@ -81,3 +82,11 @@ def test_images_in_another_identitys_folder_are_told(tmp_path: Path) -> None:
     assert manifest.notes == (
         "1 images lie in another identity's folder; the name counts: first 0005/vis/0003_s000_v5_001.jpg",
     )
+
+
+def test_one_name_in_two_identities_folders_is_an_error(tmp_path: Path) -> None:
+    tree = skeletons.msvr310(tmp_path / "MSVR310")
+    source = tree / "bounding_box_test" / "0003" / "vis" / "0003_s000_v5_001.jpg"
+    os.link(source, tree / "bounding_box_test" / "0005" / "vis" / source.name)
+    with pytest.raises(InputError, match=r"0003/vis/0003_s000_v5_001\.jpg and .*0005/vis/.* have one name"):
+        load_manifest(tree)

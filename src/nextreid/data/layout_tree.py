@@ -141,7 +141,10 @@ class Tree:
         for part, top in tops.items():
             files: Paths = defaultdict(dict)
             for modality, stem, path in self._listed(top):
-                files[stem][modality] = path
+                if files[stem].setdefault(modality, path) != path:
+                    raise InputError(
+                        f"{files[stem][modality]} and {path} have one name", do="remove one of them"
+                    )
             for modality in self.folders or self.strip[:1]:
                 count = sum(modality in paths for paths in files.values())
                 name = "/".join([*filter(None, [above, top.name]), *self._below(modality)])

@@ -23,6 +23,7 @@ def reid(request):
         size=(64, 32),
         mean=MEAN,
         cameras=("1", "2"),
+        camera_embedding=True,
     )
     model = build_model(architecture, load_clip("builtin:tiny", corpus=["a man in a red coat"]))
     for name, parameter in model.named_parameters():  # embeddings of names and cameras start at zero

@@ -147,7 +147,26 @@ def test_a_cell_that_cannot_be_scored_says_why_and_takes_no_part_in_gains():
     assert "leaves no query with a match" in cells["nir", "nir"]["reason"]
     assert cells["tir", "nir"]["metrics"] is not None
     assert all(math.isfinite(gain["mAP"]["difference"]) for gain in found["gains"])
+    scored = {pair: cell["metrics"] is not None for pair, cell in cells.items()}
+    pairs = [(n, g) for n in EVERY if "rgb" not in n for g in EVERY]
+    expected = sum(scored["+".join(n), "+".join(g)] for n, g in pairs)
+    gain = next(g for g in found["gains"] if (g["modality"], g["side"], g["other"]) == ("rgb", "query", None))
+    assert gain["pairs"] == expected < len(pairs)
     assert section(found).tables[0].rows[1][2] == ""  # nir against nir stays empty
+
+
+def test_who_is_left_out_where_queries_are_not_in_the_gallery():
+    rows, embeddings = subset_world(partial=True, people=4, each=6)
+    rows = [replace(row, is_query=i % 3 == 0, is_gallery=i % 3 != 0) for i, row in enumerate(rows)]
+    found = run(context_of(rows, embeddings, bootstrap=0))
+    for cell in found["cells"]:
+        lacking = [
+            row
+            for row in rows
+            if not set(row.paths) & set(cell["query"] if row.is_query else cell["gallery"])
+        ]
+        assert cell["left_out"] == len(lacking)
+    assert any(cell["left_out"] for cell in found["cells"])
 
 
 def test_what_it_needs():

@@ -11,7 +11,7 @@ from nextreid.captions.sentences import Captions
 from nextreid.embedding.embeddings import Embeddings
 from nextreid.evaluation.evaluate import evaluate_embeddings
 from nextreid.evaluation.scenario import NotPossibleError, ScenarioContext
-from nextreid.evaluation.scenario_text import run, section
+from nextreid.evaluation.scenario_text import run, section, texts_of
 from nextreid.observation import Sentence
 
 COAT, BAG, NIGHT = (
@@ -115,10 +115,17 @@ def test_light_and_image_quality_are_not_asked(tmp_path):
     assert model.asked == [(COAT,)]
 
 
-def write_truth(folder, shown):
-    """shown: observation -> {attribute: value}, all visible in rgb."""
+def write_truth(folder, shown, hidden_in=()):
+    """shown: observation -> {attribute: value}, all visible in rgb; not in the modalities `hidden_in`."""
     rows = [
-        {"observation": name, "modality": "rgb", "attribute": attribute, "value": value, "visible": True}
+        {
+            "observation": name,
+            "modality": modality,
+            "attribute": attribute,
+            "value": value,
+            "visible": modality == "rgb",
+        }
+        for modality in ("rgb", *hidden_in)
         for name, values in shown.items()
         for attribute, value in values.items()
     ]
@@ -156,6 +163,24 @@ def test_sentences_and_what_they_are_true_of(tmp_path):
         "sentences to images they are true of",
         "chance, sentences to images",
     ]
+
+
+@pytest.mark.parametrize("other", ["nir", "tir"])
+def test_what_one_image_shows_the_observation_shows_and_an_absent_image_shows_nothing(tmp_path, other):
+    rows = rows_of("aabb", "1212")
+    rows = [replace(row, paths={"rgb": tmp_path, other: tmp_path}) for row in rows]
+    rows[1] = replace(rows[1], paths={other: tmp_path})  # its rgb image is absent, whatever the truth says
+    red, blue = {"upper": "coat", "upper_colour": "red"}, {"upper": "coat", "upper_colour": "blue"}
+    write_truth(tmp_path, {"o0": red, "o1": red, "o2": red, "o3": blue}, hidden_in=(other,))
+    model = Model({"o0": [1, 0], "o1": [1, 0], "o2": [0, 1], "o3": [1, 0]}, {COAT: [1, 0]})
+    true = run(context_of(rows, model, {"o0": told(COAT)}, tmp_path))["true"]
+    # True of o0 and o2, at ranks 1 and 4.
+    assert true["metrics"]["mAP"] == pytest.approx((1 + 2 / 4) / 2)
+
+
+def test_a_sentence_of_two_modalities_counts_once():
+    said = Captions("by hand", _said={"o0": told(COAT, BAG, COAT) + told(NIGHT, group="light")})
+    assert texts_of(said, rows_of("a")[0], frozenset({"clothing"})) == (COAT, BAG)
 
 
 def test_without_captions_the_truth_writes_the_sentences(tmp_path):

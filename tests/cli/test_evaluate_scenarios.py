@@ -183,6 +183,21 @@ def test_the_published_fill_is_named_and_is_what_embedding_gives(tmp_path, data,
     assert np.abs(both["mask"].subset(["rgb"]) - both["zero"].subset(["rgb"])).max() > 1e-3
 
 
+def test_what_a_model_cannot_be_asked_is_said_before_anything_is_embedded(
+    tmp_path, data, model, monkeypatch, capsys
+):
+    monkeypatch.setattr(NextReID, "embed", lambda *words, **more: pytest.fail("embedded in vain"))
+    given = ["--model", str(model), "--data", str(data), "--out", str(tmp_path / "r.json"), "--quiet"]
+    for name, message in (
+        ("unseen", "trained with every modality"),
+        ("text", "No query of"),
+    ):
+        assert main(["evaluate", *given, "--protocol", "cross-camera", "--scenario", name]) == 2
+        said = capsys.readouterr().err
+        assert f"option --scenario {name}: " in said
+        assert message in said
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -3,7 +3,7 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nextreid.cli.embed import add_model_options
 from nextreid.cli.evaluate_protocols import (
@@ -18,6 +18,7 @@ from nextreid.cli.evaluate_rerank import add_rerank_option, beside, rerank_setti
 from nextreid.cli.evaluate_scenarios import (
     ALL,
     add_scenario_options,
+    check_scenarios,
     needs_subsets,
     run_scenarios,
     show_scenarios,
@@ -29,6 +30,10 @@ from nextreid.cli.reading import open_data
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb, whole_number
 from nextreid.cli.writing import check_out
+
+if TYPE_CHECKING:
+    from nextreid.captions.sentences import Captions
+    from nextreid.embedding.embedder import NextReID
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +76,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.evaluation.provenance import Source, training_of
     from nextreid.evaluation.report import results_document, sealed, write_results
     from nextreid.evaluation.report_markdown import all_scores, write_markdown
-    from nextreid.evaluation.scenario import ScenarioContext
+    from nextreid.evaluation.scenario import ScenarioContext, ScenarioInputs
 
     if args.protocol == LIST:
         show_protocols(terminal)
@@ -88,7 +93,16 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     terminal.remark(f"protocol: {protocol.name} (version {protocol.version}). {protocol.summary}")
     say_valid_queries(manifest, protocol, terminal)
     scenarios = wanted_scenarios(args)
-    embedded = vectors_to_score(args, opened, terminal, subsets=needs_subsets(scenarios))
+    folder = str(args.model) if args.model else None
+
+    def check(model: "NextReID | None", captions: "Captions") -> None:
+        if ALL not in args.scenario:
+            check_scenarios(
+                scenarios,
+                ScenarioInputs(manifest=manifest, model=model, model_path=folder, captions=captions),
+            )
+
+    embedded = vectors_to_score(args, opened, terminal, subsets=needs_subsets(scenarios), check=check)
     evaluation = evaluate_embeddings(
         embedded.embeddings,
         manifest,
@@ -106,7 +120,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
             embeddings=embedded.embeddings,
             full=evaluation,
             model=embedded.reader,
-            model_path=str(args.model) if args.model else None,
+            model_path=folder,
             captions=embedded.captions,
             batch_size=args.batch_size,
             progress=terminal.progress,

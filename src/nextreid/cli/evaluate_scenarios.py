@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from nextreid.cli.embed import add_fill_option
@@ -11,7 +12,7 @@ from nextreid.cli.terminal import Terminal
 from nextreid.errors import InputError
 
 if TYPE_CHECKING:
-    from nextreid.evaluation.scenario import ScenarioContext
+    from nextreid.evaluation.scenario import ScenarioContext, ScenarioInputs
 
 ALL = "all"
 CHOICES = ("missing", "any-to-any", "random-drop", "unseen", "text", "fine-grained", "consistency", ALL)
@@ -74,9 +75,26 @@ def run_scenarios(names: Sequence[str], context: "ScenarioContext", *, everythin
             entries[name] = RUNNERS[name](context)
         except NotPossibleError as error:
             if not everything:
-                raise InputError(f"option --scenario {name}: {error}") from error
+                raise _refused(name, error) from error
             left_out[name] = str(error)
     return Outcome(entries, left_out)
+
+
+def check_scenarios(names: Sequence[str], inputs: "ScenarioInputs") -> None:
+    """Refuse scenarios that are not possible, before anything is embedded.
+
+    Raises:
+        InputError: names the option.
+    """
+    from nextreid.evaluation.scenario import NotPossibleError
+
+    for name in names:
+        check = getattr(_module(name), "check", None)
+        try:
+            if check is not None:
+                check(inputs)
+        except NotPossibleError as error:
+            raise _refused(name, error) from error
 
 
 def show_scenarios(document: Mapping[str, Any], terminal: Terminal) -> None:
@@ -104,15 +122,23 @@ _MODULES = {
 """Scenario -> the module of `nextreid.evaluation` whose `run(context)` it is; read when it is run."""
 
 
-def _runner(module: str) -> Callable[["ScenarioContext"], dict[str, Any]]:
+def _module(name: str) -> ModuleType:
+    return import_module(f"nextreid.evaluation.{_MODULES[name]}")
+
+
+def _refused(name: str, error: Exception) -> InputError:
+    return InputError(f"option --scenario {name}: {error}")
+
+
+def _runner(name: str) -> Callable[["ScenarioContext"], dict[str, Any]]:
     def run(context: "ScenarioContext") -> dict[str, Any]:
-        found: dict[str, Any] = import_module(f"nextreid.evaluation.{module}").run(context)
+        found: dict[str, Any] = _module(name).run(context)
         return found
 
     return run
 
 
 RUNNERS: Mapping[str, Callable[["ScenarioContext"], dict[str, Any]]] = {
-    name: _runner(module) for name, module in _MODULES.items()
+    name: _runner(name) for name in _MODULES
 }
 """Scenario -> what runs it and returns its entry of results.json."""

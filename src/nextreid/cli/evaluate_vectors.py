@@ -1,6 +1,7 @@
 """The vectors that `nextreid evaluate` scores: read from a file, or made by a model."""
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +39,12 @@ class Embedded:
     file: "Source | None" = None
 
 
+Check = Callable[["NextReID | None", "Captions"], None]
+"""Told of the model and the captions before anything is embedded; raises where they will not do."""
+
+
 def vectors_to_score(
-    args: argparse.Namespace, opened: Opened, terminal: Terminal, *, subsets: bool
+    args: argparse.Namespace, opened: Opened, terminal: Terminal, *, subsets: bool, check: Check
 ) -> Embedded:
     """Read or make the vectors.
 
@@ -48,14 +53,17 @@ def vectors_to_score(
         opened: the data.
         terminal: for remarks.
         subsets: whether a model embeds every subset of the modalities, too.
+        check: asked before the work.
 
     Raises:
         InputError: an option that has no effect on embeddings of a file.
     """
-    return _embed(args, opened, terminal, subsets) if args.model else _read(args, terminal)
+    if args.model:
+        return _embed(args, opened, terminal, subsets, check)
+    return _read(args, terminal, check)
 
 
-def _read(args: argparse.Namespace, terminal: Terminal) -> Embedded:
+def _read(args: argparse.Namespace, terminal: Terminal, check: Check) -> Embedded:
     from nextreid.captions.sentences import Captions
     from nextreid.embedding.embeddings import load_embeddings
     from nextreid.evaluation.provenance import Source
@@ -66,18 +74,22 @@ def _read(args: argparse.Namespace, terminal: Terminal) -> Embedded:
                 f"option {option} has no effect on embeddings that were written before",
                 do="give it to `nextreid embed`",
             )
+    check(None, Captions())
     embeddings = load_embeddings(args.embeddings)
     source = Source.beside(args.embeddings, args.out)
     terminal.remark(f"embeddings: {args.embeddings} ({len(embeddings)}, sha256 {source.sha256[:12]})")
     return Embedded(embeddings, Captions(), {"captions": "unknown", "fill": "unknown"}, file=source)
 
 
-def _embed(args: argparse.Namespace, opened: Opened, terminal: Terminal, subsets: bool) -> Embedded:
+def _embed(
+    args: argparse.Namespace, opened: Opened, terminal: Terminal, subsets: bool, check: Check
+) -> Embedded:
     from nextreid.embedding.embedder import each_subset
     from nextreid.evaluation.provenance import Source
     from nextreid.model.pretrained import weights_sha256
 
     loaded = load(args, opened)
+    check(loaded.reader, loaded.captions)
     sha256 = weights_sha256(args.model)
     say_what_runs(loaded, args, terminal, sha256=sha256)
     test = opened.manifest.split("test")

@@ -1,7 +1,8 @@
 """What every scenario is given, and how one says that it cannot be run here.
 
 A scenario is a function `run(context) -> dict`: plain JSON values, the entry of results.json under
-`scenarios.<name>`. How the entry is shown is a function beside it, named in `report_markdown.py`.
+`scenarios.<name>`. How the entry is shown is a function beside it, named in `report_markdown.py`. A module
+may also have `check(inputs)`, which raises `NotPossibleError` before anything is embedded.
 """
 
 from dataclasses import dataclass, field
@@ -28,28 +29,37 @@ class NotPossibleError(InputError):
     """A scenario that this data set or model does not allow: an error by name, a note under `all`."""
 
 
-@dataclass(frozen=True, eq=False)
-class ScenarioContext:
-    """What every scenario may use.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ScenarioInputs:
+    """What is known before anything is embedded.
 
     Attributes:
         manifest: the whole data set.
-        embeddings: of the split; with subsets where a scenario of `FROM_SUBSETS` was asked for.
-        full: the scores with everything shown; its protocol, metric, bootstrap and seed are used.
         split: which rows are scored.
-        model: what made the embeddings; None where they were read from a file.
+        model: what makes the embeddings; None where they were read from a file.
         model_path: its folder, as given.
         captions: of the data set, as chosen for the run.
-        batch_size: observations that the model reads at a time.
-        progress: whatever draws it.
     """
 
     manifest: Manifest
-    embeddings: Embeddings
-    full: Evaluation
     split: str = "test"
     model: "NextReID | None" = None
     model_path: str | None = None
     captions: Captions = field(default_factory=Captions)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ScenarioContext(ScenarioInputs):
+    """What every scenario may use, beside the inputs.
+
+    Attributes:
+        embeddings: of the split; with subsets where a scenario of `FROM_SUBSETS` was asked for.
+        full: the scores with everything shown; its protocol, metric, bootstrap and seed are used.
+        batch_size: observations that the model reads at a time.
+        progress: whatever draws it.
+    """
+
+    embeddings: Embeddings
+    full: Evaluation
     batch_size: int = 64
     progress: Progress = field(default_factory=Silent)

@@ -18,10 +18,10 @@ from nextreid.evaluation.ranking import METRIC_NAMES
 from nextreid.evaluation.report_entries import metrics_entry
 from nextreid.evaluation.scenario import ScenarioContext
 from nextreid.evaluation.statistics import mean_intervals
-from nextreid.evaluation.subsets import Names, Subsets
+from nextreid.evaluation.subsets import Names, Subsets, check
 from nextreid.progress import Progress, Silent
 
-__all__ = ["Cell", "Grid", "ModalityGain", "any_to_any", "run", "section"]
+__all__ = ["Cell", "Grid", "ModalityGain", "any_to_any", "check", "run", "section"]
 
 Side = Literal["query", "gallery", "both"]
 

@@ -15,8 +15,11 @@ from nextreid.evaluation.report_entries import gains_entry, metrics_entry
 from nextreid.evaluation.report_section import Section, gain_table
 from nextreid.evaluation.scenario import ScenarioContext
 from nextreid.evaluation.statistics import PairedDifference, paired_differences
-from nextreid.evaluation.subsets import Names, Subsets
+from nextreid.evaluation.subsets import Names, Subsets, check
 from nextreid.progress import Progress, Silent
+
+
+__all__ = ["MissingRow", "check", "missing_entry", "missing_modalities", "run", "section"]
 
 
 @dataclass(frozen=True, eq=False)

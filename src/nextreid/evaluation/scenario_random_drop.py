@@ -17,9 +17,11 @@ from nextreid.evaluation.ranking import METRIC_NAMES
 from nextreid.evaluation.report_section import Section, Table, percent, span
 from nextreid.evaluation.scenario import ScenarioContext
 from nextreid.evaluation.statistics import mean_intervals
-from nextreid.evaluation.subsets import Names, Subsets
+from nextreid.evaluation.subsets import Names, Subsets, check
 from nextreid.progress import Progress, Silent
 from nextreid.seeding import numpy_generator
+
+__all__ = ["DropRow", "check", "drop", "entry", "random_drop", "run", "section"]
 
 RATES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Of the curve. Ours: up to where most observations keep a single modality."""

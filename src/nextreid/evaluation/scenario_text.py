@@ -23,11 +23,20 @@ from nextreid.evaluation.probe_retrieval import SENTENCES, retrieval_score
 from nextreid.evaluation.probe_truth import HIDDEN, WorldTruth, read_truth
 from nextreid.evaluation.report_entries import metrics_entry
 from nextreid.evaluation.report_section import Section
-from nextreid.evaluation.scenario import NotPossibleError, ScenarioContext
+from nextreid.evaluation.scenario import NotPossibleError, ScenarioContext, ScenarioInputs
 from nextreid.seeding import numpy_generator
 
 if TYPE_CHECKING:
     from nextreid.embedding.embedder import NextReID
+
+
+def check(inputs: ScenarioInputs) -> None:
+    """Refuse data with neither captions nor truth, before anything is embedded.
+
+    Raises:
+        NotPossibleError: that, or embeddings from a file.
+    """
+    _asked(inputs)
 
 
 def run(context: ScenarioContext) -> dict[str, Any]:
@@ -36,22 +45,8 @@ def run(context: ScenarioContext) -> dict[str, Any]:
     Raises:
         NotPossibleError: embeddings from a file, or neither captions nor truth.
     """
-    model = context.model
-    if model is None:
-        raise NotPossibleError(
-            "Embeddings from a file cannot be asked for words: they are not in the space of sentences",
-            do="give --model instead",
-        )
-    schema = Schema.from_dict(model.pretrained.architecture.schema)
-    groups = frozenset(group.name for group in schema.identity_groups)
+    model, told, truth = _asked(context)
     queries, gallery = query_and_gallery(context.embeddings, context.manifest, split=context.split)
-    told = {row.observation: texts_of(context.captions, row, groups) for row in (*queries, *gallery)}
-    truth = read_truth(context.manifest, schema)
-    if truth is None and not any(told[row.observation] for row in queries):
-        raise NotPossibleError(
-            f"No query of {context.manifest.source} has a caption (captions: {context.captions.source})",
-            do="name some with --captions",
-        )
     images = model.embed_for_words(
         [row.to_observation() for row in gallery], batch_size=context.batch_size, progress=context.progress
     ).vectors
@@ -102,6 +97,27 @@ def section(entry: Mapping[str, Any]) -> Section:
     if identity["reason"]:
         text += f" No captions as queries: {identity['reason']}"
     return Section("Words to images", scores=tuple(scores), text=text)
+
+
+def _asked(inputs: ScenarioInputs) -> "tuple[NextReID, dict[str, tuple[str, ...]], WorldTruth | None]":
+    """Return the model, observation -> its sentences, and the truth, where there is one."""
+    model = inputs.model
+    if model is None:
+        raise NotPossibleError(
+            "Embeddings from a file cannot be asked for words: they are not in the space of sentences",
+            do="give --model instead",
+        )
+    schema = Schema.from_dict(model.pretrained.architecture.schema)
+    groups = frozenset(group.name for group in schema.identity_groups)
+    rows = [row for row in inputs.manifest.rows if row.split == inputs.split]
+    told = {row.observation: texts_of(inputs.captions, row, groups) for row in rows}
+    truth = read_truth(inputs.manifest, schema)
+    if truth is None and not any(told[row.observation] for row in rows if row.is_query):
+        raise NotPossibleError(
+            f"No query of {inputs.manifest.source} has a caption (captions: {inputs.captions.source})",
+            do="name some with --captions",
+        )
+    return model, told, truth
 
 
 class _Words:

@@ -6,15 +6,18 @@ of the modality against itself. Strictly unseen it is only where the backbone wa
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nextreid.errors import InputError
 from nextreid.evaluation.evaluate import Evaluation
 from nextreid.evaluation.report_entries import metrics_entry
 from nextreid.evaluation.report_section import Section, Table, percent
-from nextreid.evaluation.scenario import NotPossibleError, ScenarioContext
-from nextreid.evaluation.subsets import Names, Subsets
+from nextreid.evaluation.scenario import NotPossibleError, ScenarioContext, ScenarioInputs
+from nextreid.evaluation.subsets import Names, Subsets, modalities_of
 from nextreid.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from nextreid.embedding.embedder import NextReID
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,22 +71,28 @@ def unseen_modality(
     return Unseen(modality, tuple(rows))
 
 
+def check(inputs: ScenarioInputs) -> None:
+    """Refuse a model and data without an unseen modality, before anything is embedded.
+
+    Raises:
+        NotPossibleError: as `run`, but for subsets without embeddings.
+    """
+    _sides(inputs, tuple(_model_of(inputs).modalities))
+
+
 def run(context: ScenarioContext) -> dict[str, Any]:
     """Run the scenario for every modality of the data that the model was not trained with.
 
     Raises:
         NotPossibleError: embeddings from a file, a model trained with all of them or with none.
     """
-    if context.model is None:
-        raise NotPossibleError(
-            "Embeddings from a file do not say what the model was trained with", do="give --model instead"
-        )
-    notes = context.model.pretrained.notes
+    model = _model_of(context)
+    notes = model.pretrained.notes
     saw = notes.get("backbone_saw")
-    if saw is None and context.model.pretrained.origin == "scratch":
+    if saw is None and model.pretrained.origin == "scratch":
         saw = []  # random weights
     backbone = {"name": notes.get("backbone"), "saw": saw}
-    return run_as_trained(context, known=tuple(context.model.modalities), backbone=backbone)
+    return run_as_trained(context, known=tuple(model.modalities), backbone=backbone)
 
 
 def again(context: ScenarioContext, written: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,19 +121,8 @@ def run_as_trained(context: ScenarioContext, *, known: Names, backbone: Mapping[
     Raises:
         NotPossibleError: trained with all of the data's modalities, or with none.
     """
+    strange, trained = _sides(context, known)
     subsets = Subsets.of(context.embeddings, context.manifest, split=context.split)
-    strange = tuple(name for name in subsets.modalities if name not in known)
-    trained = tuple(name for name in subsets.modalities if name in known)
-    if not strange:
-        raise NotPossibleError(
-            f"The model was trained with every modality of {context.manifest.source}: {', '.join(known)}",
-            do="train one without: `nextreid train --data.modalities`, naming the others",
-        )
-    if not trained:
-        raise NotPossibleError(
-            f"{context.manifest.source} has no modality that the model was trained with",
-            allowed=f"at least one of {', '.join(known)}",
-        )
     saw = backbone.get("saw")
     found = [
         unseen_modality(subsets, name, trained, full=context.full, progress=context.progress)
@@ -186,6 +184,32 @@ def section(entry: Mapping[str, Any]) -> Section:
         text=f"The model was trained with {', '.join(entry['trained_with'])}; its backbone saw: {saw}. "
         + " ".join(words),
     )
+
+
+def _model_of(inputs: ScenarioInputs) -> "NextReID":
+    if inputs.model is None:
+        raise NotPossibleError(
+            "Embeddings from a file do not say what the model was trained with", do="give --model instead"
+        )
+    return inputs.model
+
+
+def _sides(inputs: ScenarioInputs, known: Names) -> tuple[Names, Names]:
+    """Return the modalities of the data that a model was not, and that it was, trained with."""
+    modalities = modalities_of(inputs.manifest, split=inputs.split)
+    strange = tuple(name for name in modalities if name not in known)
+    trained = tuple(name for name in modalities if name in known)
+    if not strange:
+        raise NotPossibleError(
+            f"The model was trained with every modality of {inputs.manifest.source}: {', '.join(known)}",
+            do="train one without: `nextreid train --data.modalities`, naming the others",
+        )
+    if not trained:
+        raise NotPossibleError(
+            f"{inputs.manifest.source} has no modality that the model was trained with",
+            allowed=f"at least one of {', '.join(known)}",
+        )
+    return strange, trained
 
 
 def _score(subsets: Subsets, query: Names, gallery: Names, full: Evaluation) -> UnseenRow:

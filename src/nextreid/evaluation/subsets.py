@@ -10,9 +10,40 @@ from nextreid.data.manifest import Manifest, Row
 from nextreid.embedding.embeddings import Embeddings
 from nextreid.errors import InputError
 from nextreid.evaluation.evaluate import Evaluation, evaluate_rows, query_and_gallery
-from nextreid.evaluation.scenario import NotPossibleError
+from nextreid.evaluation.scenario import NotPossibleError, ScenarioInputs
 
 Names = tuple[str, ...]
+
+
+def modalities_of(manifest: Manifest, *, split: str = "test") -> Names:
+    """Return the modalities of a split's queries and gallery, of which some can be left out.
+
+    Raises:
+        NotPossibleError: one modality only, or observations of one image each.
+    """
+    rows = [row for row in manifest.rows if row.split == split and (row.is_query or row.is_gallery)]
+    present = {name for row in rows for name in row.paths}
+    modalities = tuple(name for name in manifest.modalities if name in present)
+    if len(modalities) < 2:
+        raise NotPossibleError(
+            f"{manifest.source} has only {', '.join(modalities) or 'nothing'} in its {split} split",
+            allowed="two modalities or more, to leave some of them out",
+        )
+    if all(len(row.paths) < 2 for row in rows):
+        raise NotPossibleError(
+            f"Every observation of {manifest.source} in its {split} split is a single image",
+            allowed="observations of two modalities or more, to leave some of them out",
+        )
+    return modalities
+
+
+def check(inputs: ScenarioInputs) -> None:
+    """Refuse, before anything is embedded, data of which nothing can be left out.
+
+    Raises:
+        NotPossibleError: as `modalities_of`.
+    """
+    modalities_of(inputs.manifest, split=inputs.split)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,20 +76,8 @@ class Subsets:
         """
         queries, gallery = query_and_gallery(embeddings, manifest, split=split)
         rows = {row.observation: row for row in (*queries, *gallery)}
-        present = {name for row in rows.values() for name in row.paths}
-        modalities = tuple(name for name in manifest.modalities if name in present)
-        if len(modalities) < 2:
-            raise NotPossibleError(
-                f"{manifest.source} has only {', '.join(modalities)} in its {split} split",
-                allowed="two modalities or more, to leave some of them out",
-            )
-        if all(len(row.paths) < 2 for row in rows.values()):
-            raise NotPossibleError(
-                f"Every observation of {manifest.source} in its {split} split is a single image",
-                allowed="observations of two modalities or more, to leave some of them out",
-            )
         found = cls(
-            modalities=modalities,
+            modalities=modalities_of(manifest, split=split),
             queries=tuple(queries),
             gallery=tuple(gallery),
             at_query=embeddings.rows([row.observation for row in queries]),

@@ -18,7 +18,6 @@ from nextreid.evaluation.statistics import PairedDifference, paired_differences
 from nextreid.evaluation.subsets import Names, Subsets, check
 from nextreid.progress import Progress, Silent
 
-
 __all__ = ["MissingRow", "check", "missing_entry", "missing_modalities", "run", "section"]
 
 

@@ -103,7 +103,11 @@ def verify_results(
         return Verification(path, tuple(findings))
     findings.append(_per_query(path, evaluation))
     context = ScenarioContext(
-        manifest, vectors, evaluation, model_path=_model_path(document), progress=progress or Silent()
+        manifest=manifest,
+        embeddings=vectors,
+        full=evaluation,
+        model_path=_model_path(document),
+        progress=progress or Silent(),
     )
     findings += _others(document, context, recompute or {}, exactly)
     return Verification(path, tuple(findings))

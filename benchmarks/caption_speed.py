@@ -78,7 +78,7 @@ def main() -> None:
     from small_data import answers_file, small_data
 
     from nextreid.attributes.schema import load_schema
-    from nextreid.evaluation.provenance import hardware, versions
+    from nextreid.evaluation.results.provenance import hardware, versions
 
     before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:

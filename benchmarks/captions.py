@@ -32,7 +32,7 @@ from typing import Any
 
 from nextreid.cli.main import main as nextreid
 from nextreid.embedding.reader_source import KIND_SIZE
-from nextreid.evaluation.provenance import hardware, sha256_of, versions
+from nextreid.evaluation.results.provenance import hardware, sha256_of, versions
 
 RESULTS = Path(__file__).parent / "results"
 SEED = 7201

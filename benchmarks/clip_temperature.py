@@ -41,7 +41,7 @@ from nextreid.cli.caption_backends import image_encoder
 from nextreid.cli.main import main as nextreid
 from nextreid.data.manifest import Manifest, Row, load_manifest
 from nextreid.embedding.reader_source import KIND_SIZE, LoadedReader, load_reader
-from nextreid.evaluation.provenance import hardware, sha256_of, versions
+from nextreid.evaluation.results.provenance import hardware, sha256_of, versions
 
 RESULTS = Path(__file__).parent / "results"
 SEED = 7101

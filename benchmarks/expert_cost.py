@@ -18,7 +18,7 @@ import torch
 from nextreid.attributes.schema import load_schema
 from nextreid.data.batch import Batch
 from nextreid.embedding.embedder import choose_device
-from nextreid.evaluation.provenance import hardware, versions
+from nextreid.evaluation.results.provenance import hardware, versions
 from nextreid.model.architecture import Architecture, build_model
 from nextreid.model.backbone import Clip, load_clip
 

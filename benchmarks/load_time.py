@@ -124,7 +124,7 @@ def main() -> None:
     if options.measure:
         print(json.dumps(measure(options.measure, options.source)))
         return
-    from nextreid.evaluation.provenance import hardware, versions
+    from nextreid.evaluation.results.provenance import hardware, versions
 
     before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nextreid.cli.main import main as nextreid
-from nextreid.evaluation.provenance import hardware, versions
+from nextreid.evaluation.results.provenance import hardware, versions
 from nextreid.model.builtin import PREFIX, weights_root
 from nextreid.model.clip_folder import read_notes
 from nextreid.model.pretraining_notes import PretrainingNotes

@@ -32,8 +32,8 @@ import numpy as np
 from fresh_process import measured, peak_megabytes
 from nextreid.data.manifest import Row
 from nextreid.evaluation.protocols import Protocol, protocol_named
-from nextreid.evaluation.provenance import hardware, versions
 from nextreid.evaluation.ranking import METRIC_NAMES, rank
+from nextreid.evaluation.results.provenance import hardware, versions
 
 RESULTS = Path(__file__).parent / "results"
 CAMERAS = 6

@@ -28,7 +28,7 @@ from nextreid.data.manifest import Manifest, Row, load_manifest
 from nextreid.embedding.embedder import NextReID
 from nextreid.embedding.reader import ImageTextReader
 from nextreid.embedding.reader_source import KIND_SIZE, is_model_folder, schema_sentences
-from nextreid.evaluation.provenance import hardware, sha256_of, versions
+from nextreid.evaluation.results.provenance import hardware, sha256_of, versions
 from nextreid.evaluation.statistics import random_order_scores
 from nextreid.model.architecture import build_model
 from nextreid.model.backbone import Clip, load_clip

@@ -22,7 +22,7 @@ import numpy as np
 
 from fresh_process import measured, peak_megabytes
 from nextreid.embedding.reranking import memory_estimate, rerank
-from nextreid.evaluation.provenance import hardware, versions
+from nextreid.evaluation.results.provenance import hardware, versions
 from ranking import vectors
 
 RESULTS = Path(__file__).parent / "results"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from nextreid.cli.main import main as nextreid
-from nextreid.evaluation.provenance import hardware, versions
+from nextreid.evaluation.results.provenance import hardware, versions
 
 RESULTS = Path(__file__).parent / "results"
 

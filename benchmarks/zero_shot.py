@@ -23,7 +23,7 @@ from typing import Any
 
 from nextreid.cli.main import main as nextreid
 from nextreid.embedding.reader_source import KIND_SIZE, is_model_folder
-from nextreid.evaluation.provenance import sha256_of
+from nextreid.evaluation.results.provenance import sha256_of
 
 RESULTS = Path(__file__).parent / "results"
 SEED = 7001

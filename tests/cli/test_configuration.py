@@ -109,14 +109,28 @@ def test_any_values_survive_the_file(tmp_path_factory: pytest.TempPathFactory, r
     assert from_text(tmp_path_factory.mktemp("c"), to_yaml(config)) == config
 
 
+BASELINES = ("concat", "moe")
+"""Recipes that are added to others, and take back what those ask of NEXT's parts."""
+
+BASES = [path for path in CONFIGS if path.stem not in (*BASELINES, "quickstart")]
+
+
+@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("base", BASES, ids=lambda path: path.stem)
+def test_baselines_go_on_every_recipe(base: Path, name: str) -> None:
+    baseline = next(path for path in CONFIGS if path.stem == name)
+    assert check(resolve(Config, [*read_yaml(base), *read_yaml(baseline)])).model.name == name
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_shipped_recipes_hold_only_what_differs(path: Path) -> None:
     if path.stem == "quickstart":
         pytest.skip("has its own tree")
     settings = read_yaml(path)
     config = check(resolve(Config, settings))
+    below = {setting.key for other in BASES for setting in read_yaml(other)} if path.stem in BASELINES else ()
     for setting in settings:
-        assert value_of(config, setting.key) != value_of(Config(), setting.key), (
+        assert setting.key in below or value_of(config, setting.key) != value_of(Config(), setting.key), (
             f"{setting.key} is the default"
         )
 

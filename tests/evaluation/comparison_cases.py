@@ -5,9 +5,9 @@ import numpy as np
 from nextreid.data.manifest import load_manifest
 from nextreid.embedding.embeddings import Embeddings
 from nextreid.evaluation.evaluate import evaluate_branches, evaluate_embeddings
-from nextreid.evaluation.provenance import Source
-from nextreid.evaluation.report import results_document, write_results
-from nextreid.evaluation.scenario_missing import missing_entry, missing_modalities
+from nextreid.evaluation.results.provenance import Source
+from nextreid.evaluation.results.report import results_document, write_results
+from nextreid.evaluation.scenarios.missing import missing_entry, missing_modalities
 
 SUBSETS = ("rgb+nir", "rgb+tir", "nir+tir", "rgb", "nir", "tir")
 

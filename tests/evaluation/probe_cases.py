@@ -11,8 +11,8 @@ from nextreid.attributes.prompts import value_prompts
 from nextreid.attributes.schema import Schema
 from nextreid.data.manifest import Manifest, Row
 from nextreid.embedding.reader import ImageTokens
-from nextreid.evaluation.probe_data import ProbeData
-from nextreid.evaluation.probe_truth import read_truth
+from nextreid.evaluation.probe.data import ProbeData
+from nextreid.evaluation.probe.truth import read_truth
 
 GRID = (4, 2)
 SIZE = (64, 32)

@@ -8,7 +8,7 @@ from evaluation_cases import manifest_of, rows_of
 
 from nextreid.embedding.embeddings import Embeddings
 from nextreid.evaluation.evaluate import evaluate_embeddings
-from nextreid.evaluation.scenario import ScenarioContext
+from nextreid.evaluation.scenarios.scenario import ScenarioContext
 
 MODALITIES = ("rgb", "nir", "tir")
 SUBSETS = ("rgb+nir", "tir+rgb", "nir+tir", "rgb", "nir", "tir")

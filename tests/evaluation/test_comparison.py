@@ -6,9 +6,9 @@ import pytest
 from comparison_cases import write_data, write_run
 
 from nextreid.errors import InputError
-from nextreid.evaluation.comparison import check_same, compare_paired, differing_options
 from nextreid.evaluation.ranking import METRIC_NAMES
-from nextreid.evaluation.scored import read_scored
+from nextreid.evaluation.results.comparison import check_same, compare_paired, differing_options
+from nextreid.evaluation.results.scored import read_scored
 
 CONFIG = {"data": {"path": "d"}, "optim": {"rate": 0.001}}
 

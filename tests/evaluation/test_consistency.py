@@ -12,10 +12,15 @@ from PIL import Image
 from nextreid.data.manifest import Row
 from nextreid.embedding.tokens import PatchTokens
 from nextreid.errors import ImageError, InputError
-from nextreid.evaluation.consistency import consistency, run, section
-from nextreid.evaluation.consistency_matching import Correspondence, SeenImage, partners, random_tokens
-from nextreid.evaluation.consistency_parts import NO_PART, PatchParts, read_parts
-from nextreid.evaluation.scenario import NotPossibleError, ScenarioContext
+from nextreid.evaluation.scenarios.consistency import consistency, run, section
+from nextreid.evaluation.scenarios.consistency_matching import (
+    Correspondence,
+    SeenImage,
+    partners,
+    random_tokens,
+)
+from nextreid.evaluation.scenarios.consistency_parts import NO_PART, PatchParts, read_parts
+from nextreid.evaluation.scenarios.scenario import NotPossibleError, ScenarioContext
 
 GRID = (4, 1)
 NAMES = {"0": "background", "3": "head", "7": "legs", "255": "other object"}

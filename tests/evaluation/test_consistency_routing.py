@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nextreid.evaluation.consistency_parts import NO_PART
-from nextreid.evaluation.consistency_routing import (
+from nextreid.evaluation.scenarios.consistency_parts import NO_PART
+from nextreid.evaluation.scenarios.consistency_routing import (
     RoutedImages,
     divergence,
     information,

@@ -11,11 +11,11 @@ from evaluation_cases import manifest_of, rows_of, slow_query
 from nextreid.embedding.embeddings import Embeddings
 from nextreid.errors import InputError
 from nextreid.evaluation.evaluate import evaluate_embeddings
-from nextreid.evaluation.lookalike_truth import read_distinctions
-from nextreid.evaluation.lookalikes import fine_grained
 from nextreid.evaluation.protocols import protocol_named
-from nextreid.evaluation.scenario import NotPossibleError, ScenarioContext
-from nextreid.evaluation.scenario_fine_grained import entry, run, section
+from nextreid.evaluation.scenarios.fine_grained import entry, run, section
+from nextreid.evaluation.scenarios.lookalike_truth import read_distinctions
+from nextreid.evaluation.scenarios.lookalikes import fine_grained
+from nextreid.evaluation.scenarios.scenario import NotPossibleError, ScenarioContext
 
 
 def world(identities, cameras, groups, vectors, root=None):

@@ -10,7 +10,7 @@ from nextreid.evaluation.per_query import PerQuery
 from nextreid.evaluation.protocol import Protocol
 from nextreid.evaluation.protocols import protocol_named
 from nextreid.evaluation.ranking import METRIC_NAMES, rank
-from nextreid.evaluation.report import per_query
+from nextreid.evaluation.results.report import per_query
 from nextreid.evaluation.statistics import bootstrap_intervals, paired_differences
 from nextreid.evaluation.trials import section, trials_entry
 

@@ -7,9 +7,9 @@ from probe_cases import PART, Blank, Knowing, boat_data, boats, write_boats, wri
 
 from nextreid.data.manifest import Row
 from nextreid.errors import ImageError, InputError
-from nextreid.evaluation.probe import ProbeSettings, probe
-from nextreid.evaluation.probe_data import ProbeData
-from nextreid.evaluation.probe_truth import HIDDEN, read_truth
+from nextreid.evaluation.probe.data import ProbeData
+from nextreid.evaluation.probe.probe import ProbeSettings, probe
+from nextreid.evaluation.probe.truth import HIDDEN, read_truth
 
 SETTINGS = ProbeSettings(sentences=40, gallery=30, seed=3)
 

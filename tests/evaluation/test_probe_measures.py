@@ -8,8 +8,8 @@ from probe_cases import boats
 
 from nextreid.attributes.prompts import prompt_vectors, value_prompts
 from nextreid.attributes.schema import load_schema
-from nextreid.evaluation.probe_attributes import AttributeScore, attribute_scores
-from nextreid.evaluation.probe_pointing import (
+from nextreid.evaluation.probe.attributes import AttributeScore, attribute_scores
+from nextreid.evaluation.probe.pointing import (
     PartGrid,
     PointingTally,
     Target,
@@ -17,9 +17,9 @@ from nextreid.evaluation.probe_pointing import (
     lies_on,
     targets_of,
 )
-from nextreid.evaluation.probe_questions import questions_from_captions, questions_from_truth
-from nextreid.evaluation.probe_retrieval import retrieval_score
-from nextreid.evaluation.probe_truth import HIDDEN, Evidence
+from nextreid.evaluation.probe.questions import questions_from_captions, questions_from_truth
+from nextreid.evaluation.probe.retrieval import retrieval_score
+from nextreid.evaluation.probe.truth import HIDDEN, Evidence
 from nextreid.evaluation.statistics import mean_intervals, random_order_scores
 
 NEVER = HIDDEN

@@ -6,11 +6,11 @@ import pytest
 from comparison_cases import write_data, write_run
 
 from nextreid.errors import InputError
-from nextreid.evaluation.published.beside import beside_published
-from nextreid.evaluation.published.figures import published
-from nextreid.evaluation.published.shown import published_remarks, published_table, sources_of
-from nextreid.evaluation.scored import read_scored
-from nextreid.evaluation.seeds import group_by_options
+from nextreid.evaluation.results.published.beside import beside_published
+from nextreid.evaluation.results.published.figures import published
+from nextreid.evaluation.results.published.shown import published_remarks, published_table, sources_of
+from nextreid.evaluation.results.scored import read_scored
+from nextreid.evaluation.results.seeds import group_by_options
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "published_results.json"
 

@@ -8,17 +8,17 @@ from evaluation_cases import manifest_of, rows_of
 from nextreid.embedding.embeddings import Embeddings
 from nextreid.errors import InputError
 from nextreid.evaluation.evaluate import evaluate_embeddings
-from nextreid.evaluation.provenance import Source, hardware, sha256_of, versions
 from nextreid.evaluation.ranking import METRIC_NAMES
-from nextreid.evaluation.report import (
+from nextreid.evaluation.results.provenance import Source, hardware, sha256_of, versions
+from nextreid.evaluation.results.report import (
     Control,
     per_query,
     read_results,
     results_document,
     write_results,
 )
-from nextreid.evaluation.report_markdown import all_scores, gains_table
-from nextreid.evaluation.scenario_missing import MissingRow, missing_entry
+from nextreid.evaluation.results.report_markdown import all_scores, gains_table
+from nextreid.evaluation.scenarios.missing import MissingRow, missing_entry
 from nextreid.evaluation.statistics import paired_differences
 
 

@@ -2,18 +2,18 @@ import pytest
 from subset_world import context_of, subset_world
 
 from nextreid.cli.evaluate_scenarios import ALL, CHOICES, RUNNERS
-from nextreid.evaluation import scenario_any_to_any, scenario_missing, scenario_random_drop
-from nextreid.evaluation.provenance import Source
-from nextreid.evaluation.report import results_document
-from nextreid.evaluation.report_markdown import (
+from nextreid.evaluation.results.provenance import Source
+from nextreid.evaluation.results.report import results_document
+from nextreid.evaluation.results.report_markdown import (
     SECTIONS,
     all_scores,
     markdown,
     sections_of,
     write_markdown,
 )
-from nextreid.evaluation.report_section import METRIC_HEADER, Table, percent, points, score_row, span
-from nextreid.evaluation.scenario import FROM_SUBSETS, SCENARIOS
+from nextreid.evaluation.results.report_section import METRIC_HEADER, Table, percent, points, score_row, span
+from nextreid.evaluation.scenarios import any_to_any, missing, random_drop
+from nextreid.evaluation.scenarios.scenario import FROM_SUBSETS, SCENARIOS
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +25,9 @@ def document():
         data=Source(path="d/manifest.csv", sha256="a" * 64, name="d"),
         selection="last epoch",
         scenarios={
-            "missing": scenario_missing.run(context),
-            "any-to-any": scenario_any_to_any.run(context),
-            "random-drop": scenario_random_drop.run(context),
+            "missing": missing.run(context),
+            "any-to-any": any_to_any.run(context),
+            "random-drop": random_drop.run(context),
         },
         scenarios_left_out={"text": "No captions."},
     )

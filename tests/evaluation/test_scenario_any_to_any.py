@@ -10,8 +10,8 @@ from subset_world import MODALITIES, context_of, subset_world, vectors_by_id
 
 from nextreid.embedding.embeddings import Embeddings
 from nextreid.errors import InputError
-from nextreid.evaluation.scenario import NotPossibleError
-from nextreid.evaluation.scenario_any_to_any import run, section
+from nextreid.evaluation.scenarios.any_to_any import run, section
+from nextreid.evaluation.scenarios.scenario import NotPossibleError
 
 EVERY = [c for size in (1, 2, 3) for c in combinations(MODALITIES, size)]
 

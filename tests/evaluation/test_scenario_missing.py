@@ -8,7 +8,7 @@ from evaluation_cases import manifest_of, rows_of, slow_evaluation, stack
 from nextreid.embedding.embeddings import Embeddings
 from nextreid.errors import InputError
 from nextreid.evaluation.evaluate import evaluate_embeddings
-from nextreid.evaluation.scenario_missing import missing_modalities
+from nextreid.evaluation.scenarios.missing import missing_modalities
 
 MODALITIES = ("rgb", "nir", "tir")
 SUBSETS = ("rgb+nir", "tir+rgb", "nir+tir", "rgb", "nir", "tir")

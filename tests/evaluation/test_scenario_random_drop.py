@@ -10,8 +10,8 @@ from subset_world import MODALITIES, context_of, subset_world, vectors_by_id
 
 from nextreid.embedding.embeddings import Embeddings
 from nextreid.errors import InputError
-from nextreid.evaluation.scenario_random_drop import RATES, drop, random_drop, run, section
-from nextreid.evaluation.subsets import Subsets
+from nextreid.evaluation.scenarios.random_drop import RATES, drop, random_drop, run, section
+from nextreid.evaluation.scenarios.subsets import Subsets
 
 
 def row_with(*names):

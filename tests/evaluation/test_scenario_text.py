@@ -10,8 +10,8 @@ from nextreid.attributes.schema import load_schema
 from nextreid.captions.sentences import Captions
 from nextreid.embedding.embeddings import Embeddings
 from nextreid.evaluation.evaluate import evaluate_embeddings
-from nextreid.evaluation.scenario import NotPossibleError, ScenarioContext
-from nextreid.evaluation.scenario_text import run, section, texts_of
+from nextreid.evaluation.scenarios.scenario import NotPossibleError, ScenarioContext
+from nextreid.evaluation.scenarios.text import run, section, texts_of
 from nextreid.observation import Sentence
 
 COAT, BAG, NIGHT = (

@@ -7,8 +7,8 @@ from subset_world import context_of, subset_world, vectors_by_id
 
 from nextreid.embedding.embeddings import Embeddings
 from nextreid.errors import InputError
-from nextreid.evaluation.scenario import NotPossibleError
-from nextreid.evaluation.scenario_unseen import again, run, section
+from nextreid.evaluation.scenarios.scenario import NotPossibleError
+from nextreid.evaluation.scenarios.unseen import again, run, section
 
 
 def model(modalities, origin="builtin", **notes):

@@ -4,8 +4,14 @@ import pytest
 from comparison_cases import write_data, write_run
 
 from nextreid.errors import InputError
-from nextreid.evaluation.scored import read_scored
-from nextreid.evaluation.seeds import group_by_options, groups_as_given, mean_and_std, pair_by_seed, spread
+from nextreid.evaluation.results.scored import read_scored
+from nextreid.evaluation.results.seeds import (
+    group_by_options,
+    groups_as_given,
+    mean_and_std,
+    pair_by_seed,
+    spread,
+)
 
 
 def config(rate):

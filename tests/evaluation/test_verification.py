@@ -8,15 +8,15 @@ from comparison_cases import write_data, write_run
 
 from nextreid.embedding.embeddings import load_embeddings
 from nextreid.errors import InputError
-from nextreid.evaluation import scenario_missing
-from nextreid.evaluation.agreement import disagreements, summary_of
-from nextreid.evaluation.comparison import compare_paired
-from nextreid.evaluation.provenance import checksum, sha256_of
-from nextreid.evaluation.scenario import NotPossibleError
-from nextreid.evaluation.scored import read_scored
-from nextreid.evaluation.verification import verify_results
+from nextreid.evaluation.results.agreement import disagreements, summary_of
+from nextreid.evaluation.results.comparison import compare_paired
+from nextreid.evaluation.results.provenance import checksum, sha256_of
+from nextreid.evaluation.results.scored import read_scored
+from nextreid.evaluation.results.verification import verify_results
+from nextreid.evaluation.scenarios.missing import run as run_missing
+from nextreid.evaluation.scenarios.scenario import NotPossibleError
 
-AGAIN = {"scenarios.missing": scenario_missing.run}
+AGAIN = {"scenarios.missing": run_missing}
 
 
 @pytest.fixture

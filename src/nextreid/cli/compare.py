@@ -10,8 +10,8 @@ from nextreid.cli.writing import check_out
 from nextreid.errors import InputError
 
 if TYPE_CHECKING:
-    from nextreid.evaluation.comparison_report import Comparison
-    from nextreid.evaluation.seeds import Group
+    from nextreid.evaluation.results.comparison_report import Comparison
+    from nextreid.evaluation.results.seeds import Group
 
 SHOWN = 12
 """Differing options named on the terminal (ours: a few lines)."""
@@ -74,7 +74,7 @@ def _check(args: argparse.Namespace) -> None:
 
 def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.atomic import written_whole
-    from nextreid.evaluation.comparison_report import comparison_document, comparison_markdown
+    from nextreid.evaluation.results.comparison_report import comparison_document, comparison_markdown
 
     _check(args)
     found = _compare(args)
@@ -95,11 +95,11 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _compare(args: argparse.Namespace) -> "Comparison":
-    from nextreid.evaluation.comparison import compare_paired, differing_options, split_of
-    from nextreid.evaluation.comparison_report import Comparison
-    from nextreid.evaluation.published.beside import beside_published
-    from nextreid.evaluation.scored import read_scored
-    from nextreid.evaluation.seeds import group_by_options, groups_as_given, pair_by_seed
+    from nextreid.evaluation.results.comparison import compare_paired, differing_options, split_of
+    from nextreid.evaluation.results.comparison_report import Comparison
+    from nextreid.evaluation.results.published.beside import beside_published
+    from nextreid.evaluation.results.scored import read_scored
+    from nextreid.evaluation.results.seeds import group_by_options, groups_as_given, pair_by_seed
 
     results = read_scored([*args.results, *args.against])
     groups: tuple[Group, ...] = ()
@@ -125,8 +125,8 @@ def _compare(args: argparse.Namespace) -> "Comparison":
 
 
 def _show(found: "Comparison", terminal: Terminal) -> None:
-    from nextreid.evaluation import comparison_report as report
-    from nextreid.evaluation.published import shown
+    from nextreid.evaluation.results import comparison_report as report
+    from nextreid.evaluation.results.published import shown
 
     tables = []
     if found.paired:

@@ -73,10 +73,10 @@ def selection_of(model: Path | None) -> str:
 def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.embedding.embedder import check_model_folder
     from nextreid.evaluation.evaluate import evaluate_branches, evaluate_embeddings
-    from nextreid.evaluation.provenance import Source, training_of
-    from nextreid.evaluation.report import results_document, sealed, write_results
-    from nextreid.evaluation.report_markdown import all_scores, write_markdown
-    from nextreid.evaluation.scenario import ScenarioContext, ScenarioInputs
+    from nextreid.evaluation.results.provenance import Source, training_of
+    from nextreid.evaluation.results.report import results_document, sealed, write_results
+    from nextreid.evaluation.results.report_markdown import all_scores, write_markdown
+    from nextreid.evaluation.scenarios.scenario import ScenarioContext, ScenarioInputs
 
     if args.protocol == LIST:
         show_protocols(terminal)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nextreid.embedding.embeddings import Embeddings
     from nextreid.embedding.reranking import RerankSettings
     from nextreid.evaluation.evaluate import Evaluation
-    from nextreid.evaluation.scenario import ScenarioContext
+    from nextreid.evaluation.scenarios.scenario import ScenarioContext
     from nextreid.progress import Progress
 
 USUAL = "20,6,0.3"
@@ -86,7 +86,7 @@ def beside_again(results: Path) -> "Mapping[str, Callable[[ScenarioContext], Map
         InputError: it is no results file.
     """
     from nextreid.embedding.reranking import RerankSettings
-    from nextreid.evaluation.report import read_results
+    from nextreid.evaluation.results.report import read_results
 
     written = read_results(results).get("reranked") or {}
 

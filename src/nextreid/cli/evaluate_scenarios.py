@@ -12,7 +12,7 @@ from nextreid.cli.terminal import Terminal
 from nextreid.errors import InputError
 
 if TYPE_CHECKING:
-    from nextreid.evaluation.scenario import ScenarioContext, ScenarioInputs
+    from nextreid.evaluation.scenarios.scenario import ScenarioContext, ScenarioInputs
 
 ALL = "all"
 CHOICES = ("missing", "any-to-any", "random-drop", "unseen", "text", "fine-grained", "consistency", ALL)
@@ -38,7 +38,7 @@ def wanted_scenarios(args: argparse.Namespace) -> tuple[str, ...]:
 
 def needs_subsets(names: Sequence[str]) -> bool:
     """Tell whether one of these needs the embeddings of every subset of the modalities."""
-    from nextreid.evaluation.scenario import FROM_SUBSETS
+    from nextreid.evaluation.scenarios.scenario import FROM_SUBSETS
 
     return bool(set(names) & set(FROM_SUBSETS))
 
@@ -67,7 +67,7 @@ def run_scenarios(names: Sequence[str], context: "ScenarioContext", *, everythin
     Raises:
         InputError: a scenario asked for by name that is not possible here.
     """
-    from nextreid.evaluation.scenario import NotPossibleError
+    from nextreid.evaluation.scenarios.scenario import NotPossibleError
 
     entries, left_out = {}, {}
     for name in names:
@@ -86,7 +86,7 @@ def check_scenarios(names: Sequence[str], inputs: "ScenarioInputs") -> None:
     Raises:
         InputError: names the option.
     """
-    from nextreid.evaluation.scenario import NotPossibleError
+    from nextreid.evaluation.scenarios.scenario import NotPossibleError
 
     for name in names:
         check = getattr(_module(name), "check", None)
@@ -99,7 +99,7 @@ def check_scenarios(names: Sequence[str], inputs: "ScenarioInputs") -> None:
 
 def show_scenarios(document: Mapping[str, Any], terminal: Terminal) -> None:
     """Print the tables of whatever does not fit the table of all scores, and what was not run."""
-    from nextreid.evaluation.report_markdown import sections_of
+    from nextreid.evaluation.results.report_markdown import sections_of
 
     for section in sections_of(document):
         for table in section.tables:
@@ -110,20 +110,8 @@ def show_scenarios(document: Mapping[str, Any], terminal: Terminal) -> None:
         terminal.remark(f"scenario {name} was not run: {reason}")
 
 
-_MODULES = {
-    "missing": "scenario_missing",
-    "any-to-any": "scenario_any_to_any",
-    "random-drop": "scenario_random_drop",
-    "unseen": "scenario_unseen",
-    "text": "scenario_text",
-    "fine-grained": "scenario_fine_grained",
-    "consistency": "consistency",
-}
-"""Scenario -> the module of `nextreid.evaluation` whose `run(context)` it is; read when it is run."""
-
-
 def _module(name: str) -> ModuleType:
-    return import_module(f"nextreid.evaluation.{_MODULES[name]}")
+    return import_module(f"nextreid.evaluation.scenarios.{name.replace('-', '_')}")
 
 
 def _refused(name: str, error: Exception) -> InputError:
@@ -139,6 +127,6 @@ def _runner(name: str) -> Callable[["ScenarioContext"], dict[str, Any]]:
 
 
 RUNNERS: Mapping[str, Callable[["ScenarioContext"], dict[str, Any]]] = {
-    name: _runner(name) for name in _MODULES
+    name: _runner(name) for name in CHOICES[:-1]
 }
 """Scenario -> what runs it and returns its entry of results.json."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nextreid.captions.sentences import Captions
     from nextreid.embedding.embedder import NextReID
     from nextreid.embedding.embeddings import Embeddings
-    from nextreid.evaluation.provenance import Source
+    from nextreid.evaluation.results.provenance import Source
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def vectors_to_score(
 def _read(args: argparse.Namespace, terminal: Terminal, check: Check) -> Embedded:
     from nextreid.captions.sentences import Captions
     from nextreid.embedding.embeddings import load_embeddings
-    from nextreid.evaluation.provenance import Source
+    from nextreid.evaluation.results.provenance import Source
 
     for option, given in (("--captions", args.captions != "auto"), ("--fill", args.fill is not None)):
         if given:
@@ -85,7 +85,7 @@ def _embed(
     args: argparse.Namespace, opened: Opened, terminal: Terminal, subsets: bool, check: Check
 ) -> Embedded:
     from nextreid.embedding.embedder import each_subset
-    from nextreid.evaluation.provenance import Source
+    from nextreid.evaluation.results.provenance import Source
     from nextreid.model.pretrained import weights_sha256
 
     loaded = load(args, opened)

@@ -9,7 +9,7 @@ from nextreid.errors import InputError
 
 if TYPE_CHECKING:
     from nextreid.embedding.embeddings import Embeddings
-    from nextreid.evaluation.provenance import Source
+    from nextreid.evaluation.results.provenance import Source
 
 NOT_KEPT = "none"
 """The word that stands for no file."""
@@ -50,7 +50,7 @@ def place_of_embeddings(args: argparse.Namespace) -> Path | None:
 
 def keep_embeddings(embeddings: "Embeddings", place: Path | None, results: Path) -> "Source | None":
     """Write the embeddings, and return what the results file says of them."""
-    from nextreid.evaluation.provenance import Source
+    from nextreid.evaluation.results.provenance import Source
 
     if place is None:
         return None

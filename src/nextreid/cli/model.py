@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nextreid.attributes.schema import Schema
     from nextreid.data.manifest import Manifest
     from nextreid.embedding.reader_source import LoadedReader
-    from nextreid.evaluation.probe import Probe, ProbeData, ProbeSettings
+    from nextreid.evaluation.probe.probe import Probe, ProbeData, ProbeSettings
 
 FILES = ("probe.json", "probe.md", "probe.png", "pointing.png")
 """What --out may hold afterwards."""
@@ -69,10 +69,10 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
 
 def _probe(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.embedding.reader_source import load_reader
-    from nextreid.evaluation.probe import ProbeSettings, probe
-    from nextreid.evaluation.probe_data import check_data
-    from nextreid.evaluation.probe_report import probe_document, write_document, write_markdown
-    from nextreid.evaluation.provenance import Source
+    from nextreid.evaluation.probe.data import check_data
+    from nextreid.evaluation.probe.probe import ProbeSettings, probe
+    from nextreid.evaluation.probe.report import probe_document, write_document, write_markdown
+    from nextreid.evaluation.results.provenance import Source
 
     _check_folder(args.out)
     split = None if args.split == "all" else args.split
@@ -152,8 +152,8 @@ def _schema(choice: str, manifest: "Manifest") -> "Schema":
 
 def _data(args: argparse.Namespace, manifest: "Manifest", schema: "Schema") -> "ProbeData":
     from nextreid.captions.sentences import captions_of
-    from nextreid.evaluation.probe_data import ProbeData
-    from nextreid.evaluation.probe_truth import read_truth
+    from nextreid.evaluation.probe.data import ProbeData
+    from nextreid.evaluation.probe.truth import read_truth
 
     rows = manifest.rows if args.split == "all" else manifest.split(args.split).rows
     if not rows:
@@ -192,7 +192,7 @@ def _draw(
     out: Path,
     settings: "ProbeSettings",
 ) -> list[Path]:
-    from nextreid.evaluation.probe_pictures import attribute_picture, pointing_picture
+    from nextreid.evaluation.probe.pictures import attribute_picture, pointing_picture
 
     pictures = []
     if found.attributes:
@@ -204,7 +204,7 @@ def _draw(
 
 
 def _show(document: dict[str, Any], terminal: Terminal) -> None:
-    from nextreid.evaluation.probe_report import attribute_table, pointing_table, retrieval_table
+    from nextreid.evaluation.probe.report import attribute_table, pointing_table, retrieval_table
 
     titles = {
         "attributes": ("Attributes, balanced over values, percent (*: below twice chance)", attribute_table),

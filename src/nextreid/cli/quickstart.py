@@ -89,7 +89,7 @@ class Clock:
 
 def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.data.manifest import load_manifest
-    from nextreid.evaluation.report import sealed
+    from nextreid.evaluation.results.report import sealed
 
     out: Path = args.out
     config = _config(args)

@@ -31,13 +31,13 @@ class Scores:
 
     def write(self, document: Mapping[str, Any], out: Path) -> None:
         """Write results.json and the per-query table beside it."""
-        from nextreid.evaluation.report import write_results
+        from nextreid.evaluation.results.report import write_results
 
         write_results(document, self.trained.ranking, out)
 
     def show(self, document: Mapping[str, Any], terminal: Terminal) -> None:
         """Print the tables."""
-        from nextreid.evaluation.report_markdown import all_scores, gains_table
+        from nextreid.evaluation.results.report_markdown import all_scores, gains_table
 
         table = all_scores(document, title="trained")
         queries = document["queries"]
@@ -82,9 +82,9 @@ def score_everything(
     from nextreid.embedding.embedder import NextReID, each_subset
     from nextreid.evaluation.controls import caption_words, colour_histogram
     from nextreid.evaluation.evaluate import evaluate_branches, evaluate_embeddings
-    from nextreid.evaluation.provenance import Source, training_of
-    from nextreid.evaluation.report import Control, results_document
-    from nextreid.evaluation.scenario_missing import missing_entry, missing_modalities
+    from nextreid.evaluation.results.provenance import Source, training_of
+    from nextreid.evaluation.results.report import Control, results_document
+    from nextreid.evaluation.scenarios.missing import missing_entry, missing_modalities
     from nextreid.evaluation.statistics import paired_differences
     from nextreid.model.pretrained import weights_sha256
 

@@ -10,7 +10,7 @@ from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb
 
 if TYPE_CHECKING:
-    from nextreid.evaluation.scenario import ScenarioContext
+    from nextreid.evaluation.scenarios.scenario import ScenarioContext
 
 WORDS = {True: "ok", False: "FAILED", None: "not checked"}
 
@@ -29,8 +29,8 @@ def recomputed(results: Path) -> "Mapping[str, Callable[[ScenarioContext], Mappi
         InputError: it is no results file.
     """
     from nextreid.cli.evaluate_scenarios import RUNNERS
-    from nextreid.evaluation.report import read_results
-    from nextreid.evaluation.scenario_unseen import again
+    from nextreid.evaluation.results.report import read_results
+    from nextreid.evaluation.scenarios.unseen import again
 
     scenarios = read_results(results).get("scenarios")
     unseen: Any = scenarios.get("unseen") if isinstance(scenarios, Mapping) else None
@@ -42,7 +42,7 @@ def recomputed(results: Path) -> "Mapping[str, Callable[[ScenarioContext], Mappi
 
 
 def _run(args: argparse.Namespace, terminal: Terminal) -> int:
-    from nextreid.evaluation.verification import verify_results
+    from nextreid.evaluation.results.verification import verify_results
 
     found = verify_results(
         args.results,

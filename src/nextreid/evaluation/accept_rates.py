@@ -23,7 +23,7 @@ from nextreid.embedding.neighbours import Block, distance_blocks
 from nextreid.errors import InputError
 from nextreid.evaluation.evaluate import Evaluation
 from nextreid.evaluation.matching import Matching
-from nextreid.evaluation.report_section import Section, Table, percent
+from nextreid.evaluation.results.report_section import Section, Table, percent
 from nextreid.progress import Progress, Silent
 
 FALSE_POSITIVE_RATES = (1e-4, 1e-3, 1e-2)

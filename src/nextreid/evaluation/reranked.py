@@ -10,8 +10,8 @@ from nextreid.embedding.reranking import RerankSettings, rerank
 from nextreid.evaluation.evaluate import Evaluation, TrialScores
 from nextreid.evaluation.per_query import PerQuery
 from nextreid.evaluation.ranking import rank_blocks
-from nextreid.evaluation.report_entries import gains_entry, metrics_entry
-from nextreid.evaluation.report_section import Section, gain_table
+from nextreid.evaluation.results.report_entries import gains_entry, metrics_entry
+from nextreid.evaluation.results.report_section import Section, gain_table
 from nextreid.evaluation.statistics import bootstrap_intervals, paired_differences
 from nextreid.progress import Progress
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nextreid.evaluation.evaluate import Evaluation
-from nextreid.evaluation.report_section import METRIC_HEADER, Section, Table, percent, score_row
+from nextreid.evaluation.results.report_section import METRIC_HEADER, Section, Table, percent, score_row
 
 
 def trials_entry(evaluation: Evaluation) -> dict[str, Any] | None:

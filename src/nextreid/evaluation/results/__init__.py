@@ -1,0 +1,1 @@
+"""Results: written, shown, compared with other runs and published figures, verified."""

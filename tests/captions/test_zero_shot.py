@@ -192,14 +192,14 @@ def test_likelihood_of_a_hand_worked_case() -> None:
     assert likelihood([part], 1.0) == pytest.approx((-math.log(0.75) - math.log(0.5)) / 2)
 
 
-ENTRY = FittedTemperature("m", "sha", "person", {"rgb": 0.1, "tir": 0.4}, {"rgb": 12, "tir": 3})
+ENTRY = FittedTemperature("m", "sha", "person", (64, 32), {"rgb": 0.1, "tir": 0.4}, {"rgb": 12, "tir": 3})
 
 
 def test_files_of_temperatures_come_back_and_keep_others(tmp_path: Path) -> None:
     path = write_temperatures(tmp_path / "t.yaml", [ENTRY], note="Written by a test.")
     assert read_temperatures(path) == (ENTRY,)
-    other = FittedTemperature("m", "new", "vehicle", {"rgb": 0.2}, {"rgb": 5})
-    newer = FittedTemperature("m", "new", "person", {"rgb": 0.3}, {"rgb": 5})
+    other = FittedTemperature("m", "new", "vehicle", (32, 64), {"rgb": 0.2}, {"rgb": 5})
+    newer = FittedTemperature("m", "new", "person", (64, 32), {"rgb": 0.3}, {"rgb": 5})
     write_temperatures(path, [other, newer])
     assert read_temperatures(path) == (newer, other)
     assert find_temperature(read_temperatures(path), weights_sha256="new", kind="person") == newer
@@ -213,10 +213,26 @@ def test_files_of_temperatures_come_back_and_keep_others(tmp_path: Path) -> None
         ("", "holds NoneType"),
         ("a: [", "not valid YAML"),
         ("- {model: m}", "entry 1"),
-        ("- {model: m, weights_sha256: s, kind: k, temperature: {}, images: {}}", "temperature is"),
-        ("- {model: m, weights_sha256: s, kind: k, temperature: {rgb: 0}, images: {}}", "number above 0"),
-        ("- {model: m, weights_sha256: s, kind: k, temperature: {rgb: hot}, images: {}}", "hot"),
-        ("- {model: m, weights_sha256: s, kind: k, temperature: {rgb: 1}, images: 3}", "images is 3"),
+        (
+            "- {model: m, weights_sha256: s, kind: k, size: [2, 1], temperature: {}, images: {}}",
+            "temperature is",
+        ),
+        (
+            "- {model: m, weights_sha256: s, kind: k, size: [2, 1], temperature: {rgb: 0}, images: {}}",
+            "number above 0",
+        ),
+        (
+            "- {model: m, weights_sha256: s, kind: k, size: [2, 1], temperature: {rgb: hot}, images: {}}",
+            "hot",
+        ),
+        (
+            "- {model: m, weights_sha256: s, kind: k, size: [2, 1], temperature: {rgb: 1}, images: 3}",
+            "images is 3",
+        ),
+        (
+            "- {model: m, weights_sha256: s, kind: k, size: 64x32, temperature: {rgb: 1}, images: {}}",
+            "size is 64x32",
+        ),
     ],
 )
 def test_damaged_files_of_temperatures(tmp_path: Path, text: str, reason: str) -> None:

@@ -97,7 +97,7 @@ def _check(schema: "Schema", args: argparse.Namespace, terminal: Terminal) -> in
     values = sum(len(attribute.values) for attribute in schema.attributes)
     terminal.text(
         f"{args.schema}: {schema.kind}, {len(schema.groups)} groups, {len(schema.attributes)} attributes, "
-        f"{values} values; " + (f"{len(advice)} to look at" if advice else "nothing to look at")
+        f"{values} values; " + (f"{len(advice)} to look at" if advice else "no mistakes found")
     )
     terminal.result(
         {"schema": args.schema, "kind": schema.kind, "advice": [asdict(entry) for entry in advice]}

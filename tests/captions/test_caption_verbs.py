@@ -131,6 +131,19 @@ def test_export_and_import(
     assert "is there already" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("more", [["--modalities", "rgb,xir"], ["--split", "train"]])
+def test_what_is_not_held_cannot_be_exported(
+    more: list[str], plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["caption", "export", str(plain), *more, "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert (
+        f"{more[0][2:].replace('modalities', 'modality')} {more[1].split(',')[-1]}. Allowed: test_RGB" in said
+    )
+    assert not out.exists()
+
+
 def test_show_says_where_values_come_from(plain: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = {"upper": {"value": "coat", "confidence": 0.9}, "shoes": {"value": "\x1b[2J<b>", "confidence": 2}}
     with AnswerLog(plain / "answers.jsonl") as log:
@@ -147,6 +160,13 @@ def test_show_says_where_values_come_from(plain: Path, capsys: pytest.CaptureFix
     (found,) = json.loads(capsys.readouterr().out)["captions"].values()
     assert [entry["modality"] for entry in found] == ["rgb", "tir", "rgb"]
     assert found[2]["claims"] == {"upper": {"value": "coat", "confidence": 0.9}}
+    for name in ("a.png", "r/a.png"):
+        assert main(["caption", "show", name, "--captions", str(plain), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["captions"] == {str(plain): found}
+    assert main(["caption", "show", "a", "--captions", str(plain), str(plain / "text")]) == 0
+    out = capsys.readouterr().out
+    assert f"{plain}, rgb:" in out
+    assert f"{plain / 'text'}, test rgb:" in out
     assert main(["caption", "show", "nobody", "--captions", str(plain)]) == 2
     assert "'nobody'" in capsys.readouterr().err
 

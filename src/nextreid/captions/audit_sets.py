@@ -11,7 +11,7 @@ from typing import Literal
 from nextreid.attributes.recovery import Recovery
 from nextreid.attributes.schema import BUILTIN, Schema, load_schema
 from nextreid.captions.audit_truth import Said
-from nextreid.captions.caption_set import TEXT, is_caption_set, items, read_caption_set
+from nextreid.captions.caption_set import TEXT, check_finished, is_caption_set, items, read_caption_set
 from nextreid.captions.published import OddCaption, cleaned, read_items
 from nextreid.data.rows import Manifest
 from nextreid.errors import InputError
@@ -134,6 +134,7 @@ def _taken(name: str, counted: Mapping[str, int]) -> bool:
 def _read(path: Path, name: str, schema: Schema | None, manifest: Manifest | None) -> AuditedSet:
     if is_caption_set(path):
         return _caption_set(path, name, manifest)
+    check_finished(path)
     texts = read_texts(path) or read_texts(path / TEXT)
     if not texts:
         held = ", ".join(sorted(entry.name for entry in path.iterdir())[:12]) if path.is_dir() else ""

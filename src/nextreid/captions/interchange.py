@@ -14,7 +14,15 @@ from nextreid.attributes.grammar import Grammar
 from nextreid.attributes.recovery import Recovered, Recovery
 from nextreid.attributes.schema import Schema
 from nextreid.captions.audit_sets import owners_of, read_texts, text_file
-from nextreid.captions.caption_set import RUN, TABLE, TEXT, CaptionSet, is_caption_set, write_run
+from nextreid.captions.caption_set import (
+    RUN,
+    TABLE,
+    TEXT,
+    CaptionSet,
+    check_finished,
+    is_caption_set,
+    write_run,
+)
 from nextreid.captions.published import cleaned
 from nextreid.captions.slots import Slot
 from nextreid.captions.table import CaptionTable, write_table
@@ -72,6 +80,7 @@ def export_captions(
             already.
     """
     folder, out = Path(folder), Path(out)
+    check_finished(folder)
     if not is_caption_set(folder):
         raise InputError(f"{folder} is not a caption set", allowed=f"a folder with {TABLE} and {RUN}")
     texts = read_texts(folder / TEXT)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nextreid.attributes.schema import Schema
-from nextreid.captions.caption_set import TABLE, TEXT, read_caption_set
+from nextreid.captions.caption_set import TABLE, TEXT, check_finished, read_caption_set
 from nextreid.captions.published import OddCaption, find_captions, read_published
 from nextreid.captions.slots import UNFILLED, Slot
 from nextreid.data.rows import Manifest
@@ -105,6 +105,7 @@ def read_captions(folder: str | Path, manifest: Manifest, schema: Schema) -> Cap
     folder = Path(folder)
     if (folder / TABLE).is_file():
         return _from_set(folder, manifest, schema)
+    check_finished(folder)
     files = folder / TEXT if (folder / TEXT).is_dir() else folder
     store = read_published(files, manifest, schema)
     said = {row.observation: store.sentences(row.observation) for row in manifest.rows}

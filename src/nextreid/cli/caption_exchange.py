@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from nextreid.cli.caption_schema import warn_of_kind
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb
 
@@ -46,6 +47,7 @@ def _import(args: argparse.Namespace, terminal: Terminal) -> int:
 
     manifest = load_manifest(args.data, layout=args.layout)
     schema = schema_of(args.schema or "auto", manifest.rows)
+    warn_of_kind(schema, manifest.rows, terminal)
     found = import_captions(args.folder, manifest, schema, args.out)
     share = found.covered / found.words if found.words else 0.0
     terminal.text(

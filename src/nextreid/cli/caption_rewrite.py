@@ -115,6 +115,7 @@ def _write(
     files = list(read_texts(args.captions / TEXT))
     splits = {split for split, _ in files}
     note = {
+        "source": args.captions.name,
         "model": backend.model,
         "fingerprint": backend.fingerprint,
         "sentences": found.sentences,

@@ -141,8 +141,9 @@ def _of_files(folder: Path, observation: str, schema: str | None, terminal: Term
     from nextreid.attributes.recovery import Recovery
     from nextreid.attributes.schema import load_schema
     from nextreid.captions.audit_sets import read_texts, recognised_schema
-    from nextreid.captions.caption_set import TEXT
+    from nextreid.captions.caption_set import TEXT, check_finished
 
+    check_finished(folder)
     texts = read_texts(folder) or read_texts(folder / TEXT)
     if not texts:
         raise InputError(

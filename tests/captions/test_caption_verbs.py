@@ -97,7 +97,27 @@ def test_rewrite_takes_the_good_and_keeps_the_rest(
     held = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
     assert b"sk-secret" not in held
     assert main([*words, "--quiet"]) == 0  # all is in the log
+    said = capsys.readouterr().out
+    assert "0 captions asked about, 3 replies were there" in said
+    assert f"taken: He is wearing a red coat. -> {POLISHED}" in said
+    words[words.index("writer")] = "other"
+    assert main(words) == 2
+    assert "holds rewrites by writer, not by other" in capsys.readouterr().err
     assert sum(server.counts()["answered"].values()) == 3
+
+
+def test_a_model_that_never_answers_as_asked_is_an_error(
+    plain: Path, manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = read_caption_set(plain).table
+    digests = [hashlib.sha256(rewrite_prompt(slots).encode()).hexdigest() for slots in table.of.values()]
+    (tmp_path / "none.json").write_text(json.dumps({name: {"writer": "Gladly!"} for name in digests}))
+    words = ["caption", "rewrite", str(plain), "--data", str(manifest.root), "--model", "writer"]
+    with Server(answers=tmp_path / "none.json") as server:
+        assert main([*words, "--base-url", server.url, "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr()
+    assert "No reply could be used: each has to be one JSON object" in said.err
+    assert "The first was malformed: Gladly!" in said.err
 
 
 def test_rewrite_leaves_other_folders_alone(

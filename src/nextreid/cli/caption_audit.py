@@ -59,7 +59,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         raise InputError(f"option --out: {args.out} is a file", allowed="a folder")
     schema = load_schema(args.schema) if args.schema else None
     manifest = load_manifest(args.truth, layout=args.layout) if args.truth else None
-    sets = read_sets(args.sets, schema=schema, manifest=manifest)
+    sets = read_sets(args.sets, schema=schema, manifest=manifest, progress=terminal.progress)
     truths = _truths(manifest, sets) if manifest else None
     audits = audit_sets(sets, rule=args.rule, truths=truths)
     document = audit_document(audits, rule=args.rule, settings=_settings(args, manifest, sets))

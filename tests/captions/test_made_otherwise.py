@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from caption_cases import slots_of
+from caption_cases import slots_of, write_published
 from small_data import small_data
 
 from nextreid.attributes.schema import Schema, load_schema
 from nextreid.captions.caption_set import difference, write_caption_set, write_run
 from nextreid.captions.log import AnswerLog
-from nextreid.captions.sentences import captions_of
+from nextreid.captions.sentences import Captions, captions_of
+from nextreid.cli.embed import _label
 from nextreid.cli.main import main
 from nextreid.data.manifest import Manifest
 from nextreid.errors import InputError
@@ -101,3 +102,13 @@ def test_a_schema_of_another_kind_is_warned_of(
     for schema, warned in (("person", False), (str(file), True)):
         main([*words, "--schema", schema, "--quiet"])
         assert ("describes a robot, and the data hold person" in capsys.readouterr().err) == warned
+
+
+def test_captions_that_describe_the_answer_come_with_what_to_do(data: Manifest) -> None:
+    write_published(data.root / "text", {"test_RGB": [("rgb_0000.png", "A man.")]})
+    (data.root / "world.json").write_text("{}")
+    passed_over = captions_of(data, "auto", PERSON, truth=False)
+    assert "describe the answer" in passed_over.source
+    assert "for `--captions SET`" in _label(passed_over)
+    assert "for `--captions SET`" in _label(Captions("captions/simulated", from_truth=True))
+    assert _label(Captions("captions/gpt")) == _label(captions_of(data, "none", PERSON, truth=False)) == ""

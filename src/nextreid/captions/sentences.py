@@ -23,6 +23,10 @@ SIMULATED = "simulated"
 """What the names of models begin with whose answers were drawn from a world's truth."""
 
 
+ANSWER_BESIDE = "none (those beside the data describe the answer)"
+"""The source where `auto` finds only captions written from a world's truth, and passes them over."""
+
+
 @dataclass(frozen=True)
 class Captions:
     """Captions of a data set, joined to its observations.
@@ -65,7 +69,7 @@ def captions_of(manifest: Manifest, choice: str, schema: Schema, *, truth: bool)
     if folder is None:
         return Captions("none (no caption files beside the data)")
     if not truth and _of_a_world(folder):
-        return Captions("none (those beside the data describe the answer)")
+        return Captions(ANSWER_BESIDE)
     return read_captions(folder, manifest, schema)
 
 

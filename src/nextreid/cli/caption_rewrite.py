@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb, whole_number
+from nextreid.cli.writing import check_out_folder
 from nextreid.errors import InputError
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def _check(args: argparse.Namespace) -> None:
 
     if args.out.resolve() == args.captions.resolve():
         raise InputError(f"option --out: {args.out} is the caption set itself", do="name another folder")
+    check_out_folder(args.out)
     if args.out.is_dir() and any(args.out.iterdir()) and not (args.out / LOG).is_file():
         raise InputError(f"option --out: {args.out} holds something else", do="name a new folder")
     if (args.out / LOG).is_file():

@@ -84,7 +84,8 @@ def answered(out: Path, data: Path, split: str, *words: object) -> Path:
 def calibrated(sets: Sequence[Path], data: Path, out: Path) -> dict[str, Any]:
     """Fit a calibration to sets of the training split."""
     words = ("--truth", data, "--split", "train", "--out", out, "--target-precision", TARGET)
-    return run("caption", "calibrate", *sets, *words)
+    said = run("caption", "calibrate", *sets, *words)
+    return {key: value for key, value in said.items() if key != "out"}  # a path of this machine
 
 
 def merged(sets: Sequence[Path], data: Path, out: Path, *words: object) -> Path:

@@ -131,7 +131,7 @@ def fitted(
             "fitted": measured(halves[1], temperature[modality]),
             "clip": measured(halves[1], UNFITTED),
         }
-    entry = FittedTemperature(loaded.source, loaded.sha256, kind, temperature, images)
+    entry = FittedTemperature(loaded.source, loaded.sha256, kind, loaded.reader.size, temperature, images)
     return entry, figures
 
 

@@ -57,6 +57,16 @@ def attributes(**changes: Any) -> list[dict[str, Any]]:
             {"attributes": attributes(forms={"long": {"small": "little"}})},
             "attribute 'size', forms: no sentence uses long",
         ),
+        (
+            {
+                "attributes": attributes(forms={"long": {"small": "little in size"}}),
+                "sentences": [
+                    "[A {size} dog with {coat} fur|A {size} dog|A dog with {coat} fur]",
+                    "A {size.long} dog[ with {coat} fur|]",
+                ],
+            },
+            "attribute 'size', form 'long': it lacks large: {size.long} is written 'large' there",
+        ),
         ({"generic": "A small dog."}, "generic: it says 'small'"),
         ({"phrases": {"dog": "{size} dog"}}, "phrases: no sentence uses dog"),
         (

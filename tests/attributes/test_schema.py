@@ -127,7 +127,10 @@ FAULTS = [
     ),
     (changed("groups", 0, "attributes", 1, "observable", to={"rgb": 1.5}), r"'type', observable, rgb.*1.5"),
     (changed("groups", 0, "attributes", 1, "observable", to={"rgb": 0.0}), r"'type'.*no modality above 0"),
-    (changed("groups", 0, "attributes", 1, "observed", to={}), r"'type', observed.*Extra"),
+    (
+        changed("groups", 0, "attributes", 1, "observed", to={}),
+        r"'type': no key 'observed' \(the nearest is 'observable'\)",
+    ),
     (
         changed("groups", 0, "attributes", 1, "bare", to=["rafts"]),
         r"'type'.*bare: rafts is not one of yacht, ferry",
@@ -138,11 +141,11 @@ FAULTS = [
     ),
     (changed("groups", 1, "name", to="hull"), r"group named twice: hull"),
     (changed("groups", 1, "attributes", 0, "name", to="type"), r"attribute named twice: type"),
-    (changed("groups", 0, "identity", remove=True), r"group 'hull', identity: Field required"),
+    (changed("groups", 0, "identity", remove=True), r"group 'hull', identity: missing"),
     (changed("groups", 0, "generic", to=""), r"group 'hull', generic"),
     (changed("groups", to=[]), r"groups: "),
     (changed("version", to="1"), r"version.*'1'"),
-    (changed("kind", remove=True), r"kind: Field required"),
+    (changed("kind", remove=True), r"kind: missing"),
     (changed("subject", to={"attribute": "gender"}), r"subject: 'gender' is not one of colour, type, sails"),
     (
         changed("reading", to=[{"group": "mast", "cue": "mast"}]),
@@ -185,3 +188,11 @@ def test_files_that_are_no_schema(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"x.yaml: not a text file"):
         load_schema(file)
+
+
+def test_a_mistyped_key_is_said_once_with_the_nearest() -> None:
+    values = changed("groups", 0, "sentences", remove=True)
+    values["groups"][0]["sentances"] = ["A boat."]
+    with pytest.raises(InputError) as raised:
+        Schema.from_dict(values, source="boats.yaml")
+    assert str(raised.value) == "boats.yaml: group 'hull': no key 'sentances' (the nearest is 'sentences')."

@@ -108,6 +108,29 @@ def test_failures_are_counted_and_asked_again(tmp_path: Path) -> None:
     assert {modality for _, modality in good.asked} == {"tir"}
 
 
+def test_the_first_failure_is_told_at_once_and_prose_refusals_are_counted(tmp_path: Path) -> None:
+    said = {0: "I'm sorry, but I can't help with that.", 1: 'Sorry! {"gender": "male"}'}
+    told: list[tuple[str, int]] = []
+    backend = Made(
+        lambda q: (
+            Reply("failed", error=f"gone {q.row.index}")
+            if q.row.index > 1
+            else Reply("answered", raw=said[q.row.index])
+        )
+    )
+    done = run(
+        tmp_path / "log",
+        [backend],
+        count=9,
+        concurrency=1,
+        first_failure=lambda text: told.append((text, len(backend.sizes))),
+    )
+    assert (done.refused, done.failed, done.last_error) == (2, 14, "gone 8")
+    ((text, when),) = told
+    assert text == "gone 2"
+    assert when < 18
+
+
 def test_a_server_that_is_gone_ends_the_asking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "FAILURES_IN_A_ROW", 12)
     gone, other = Made(lambda question: Reply("failed", error="gone")), Made(model="other")

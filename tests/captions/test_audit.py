@@ -9,6 +9,7 @@ import pytest
 from caption_cases import slots_of, write_published
 
 from nextreid.attributes import Grammar, load_schema
+from nextreid.captions import audit_pictures
 from nextreid.captions.audit import agreements, audit_sets, coverage
 from nextreid.captions.audit_sets import read_sets
 from nextreid.captions.audit_tables import audit_markdown
@@ -190,6 +191,18 @@ def test_hostile_names_and_texts_end_as_text(tmp_path: Path) -> None:
     assert "a|b" not in table
 
 
+def test_bars_stand_on_the_floor_where_nothing_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    monkeypatch.setattr(audit_pictures, "_saved", lambda figure, out: drawn.append(figure) or out)
+    write_published(tmp_path / "set", {"test_RGB": [("a.png", "A man in a red coat.")]})
+    audit_pictures.audit_pictures(audit_sets(read_sets([tmp_path / "set"])), tmp_path)
+    for axes in drawn[0].axes:
+        assert axes.get_ylim()[0] == 0.0
+        assert axes.get_ylim()[1] >= 1.0
+
+
 def test_agreement_beside_chance(tmp_path: Path) -> None:
     said = {"rgb": ["male", "male", "female", "female"], "tir": ["male", "female", "female", None]}
     captions = {
@@ -220,6 +233,9 @@ def test_agreement_beside_chance(tmp_path: Path) -> None:
         (("set", "--rule", "lax"), "published"),
         (("set", "--truth", "plain"), "has no truth"),
         (("strange", "--truth", "world"), "follow no schema"),
+        (("set/test_RGB.json",), "is a file. Allowed: a folder. What to do: name its folder, set"),
+        (("empty",), "holds files without any caption: test_RGB.json"),
+        (("set", "./set"), "is named twice"),
         (("others", "--truth", "world"), "no caption of an image that the truth tells of"),
     ],
 )
@@ -235,6 +251,7 @@ def test_bad_input(
     write_published(tmp_path / "set", {"test_RGB": [("a.png", Grammar(PERSON).caption(MAN))]})
     write_published(tmp_path / "strange", {"test_RGB": [("a.png", "Colourless green ideas sleep.")]})
     write_published(tmp_path / "others", {"test_RGB": [("z.png", Grammar(PERSON).caption(MAN))]})
+    write_published(tmp_path / "empty", {"test_RGB": []})
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "manifest.csv").write_text("observation,rgb\na,a.png\n")
     assert main(["caption", "audit", *words, "--out", "out"]) == 2

@@ -89,7 +89,7 @@ def test_from_yaml_to_captions(tmp_path: Path, manifest: Manifest) -> None:
 
 def test_the_schema_verb_shows_and_checks_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["caption", "schema", "check", str(BOATS)]) == 0
-    assert "nothing to look at" in capsys.readouterr().out
+    assert "no mistakes found" in capsys.readouterr().out
     assert main(["caption", "schema", "show", str(BOATS), "--prompt", "tir", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["schema"]["kind"] == "boat"

@@ -97,7 +97,27 @@ def test_rewrite_takes_the_good_and_keeps_the_rest(
     held = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
     assert b"sk-secret" not in held
     assert main([*words, "--quiet"]) == 0  # all is in the log
+    said = capsys.readouterr().out
+    assert "0 captions asked about, 3 replies were there" in said
+    assert f"taken: He is wearing a red coat. -> {POLISHED}" in said
+    words[words.index("writer")] = "other"
+    assert main(words) == 2
+    assert "holds rewrites by writer, not by other" in capsys.readouterr().err
     assert sum(server.counts()["answered"].values()) == 3
+
+
+def test_a_model_that_never_answers_as_asked_is_an_error(
+    plain: Path, manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = read_caption_set(plain).table
+    digests = [hashlib.sha256(rewrite_prompt(slots).encode()).hexdigest() for slots in table.of.values()]
+    (tmp_path / "none.json").write_text(json.dumps({name: {"writer": "Gladly!"} for name in digests}))
+    words = ["caption", "rewrite", str(plain), "--data", str(manifest.root), "--model", "writer"]
+    with Server(answers=tmp_path / "none.json") as server:
+        assert main([*words, "--base-url", server.url, "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr()
+    assert "No reply could be used: each has to be one JSON object" in said.err
+    assert "The first was malformed: Gladly!" in said.err
 
 
 def test_rewrite_leaves_other_folders_alone(
@@ -131,6 +151,19 @@ def test_export_and_import(
     assert "is there already" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("more", [["--modalities", "rgb,xir"], ["--split", "train"]])
+def test_what_is_not_held_cannot_be_exported(
+    more: list[str], plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["caption", "export", str(plain), *more, "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert (
+        f"{more[0][2:].replace('modalities', 'modality')} {more[1].split(',')[-1]}. Allowed: test_RGB" in said
+    )
+    assert not out.exists()
+
+
 def test_show_says_where_values_come_from(plain: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = {"upper": {"value": "coat", "confidence": 0.9}, "shoes": {"value": "\x1b[2J<b>", "confidence": 2}}
     with AnswerLog(plain / "answers.jsonl") as log:
@@ -147,6 +180,13 @@ def test_show_says_where_values_come_from(plain: Path, capsys: pytest.CaptureFix
     (found,) = json.loads(capsys.readouterr().out)["captions"].values()
     assert [entry["modality"] for entry in found] == ["rgb", "tir", "rgb"]
     assert found[2]["claims"] == {"upper": {"value": "coat", "confidence": 0.9}}
+    for name in ("a.png", "r/a.png"):
+        assert main(["caption", "show", name, "--captions", str(plain), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["captions"] == {str(plain): found}
+    assert main(["caption", "show", "a", "--captions", str(plain), str(plain / "text")]) == 0
+    out = capsys.readouterr().out
+    assert f"{plain}, rgb:" in out
+    assert f"{plain / 'text'}, test rgb:" in out
     assert main(["caption", "show", "nobody", "--captions", str(plain)]) == 2
     assert "'nobody'" in capsys.readouterr().err
 

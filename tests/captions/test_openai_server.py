@@ -20,7 +20,7 @@ from nextreid.captions.backends.request_form import RequestForm
 from nextreid.captions.parsing import ReplyReader
 from nextreid.captions.picture import picture_of
 from nextreid.data.manifest import Manifest
-from nextreid.errors import InputError
+from nextreid.errors import ImageError, InputError
 
 SCHEMA = load_schema("person")
 
@@ -108,9 +108,6 @@ def test_a_trouble_that_stays_is_a_failed_reply(data: Manifest) -> None:
         assert sum(server.counts()["requests"].values()) == 4
     assert (reply.outcome, reply.attempts, len(waits)) == ("failed", 4, 3)
     assert reply.error.startswith("status 500")
-    gone = asked(server, data, attempts=2)
-    assert gone.outcome == "failed"
-    assert "connection" in gone.error
 
 
 @pytest.mark.parametrize("kind", [name for name in LASTING if not name.endswith("always")])
@@ -215,6 +212,37 @@ def test_the_key_comes_from_the_environment_and_goes_nowhere_else(
         assert server.counts()["keys"][f"Bearer {secret}"] == 1
 
 
+def test_a_server_that_was_never_there_ends_the_run_and_one_that_dies_does_not(data: Manifest) -> None:
+    waits: list[float] = []
+    question = [Question(data.rows[0], "rgb")]
+    with Server() as server:
+        asking = backend(server, attempts=3, wait=waits.append)
+        assert asking.ask(question)[0].outcome == "answered"
+    (reply,) = asking.ask(question)
+    assert (reply.outcome, reply.attempts, len(waits)) == ("failed", 3, 2)
+    assert "connection" in reply.error
+    with pytest.raises(InputError, match=r"127\.0\.0\.1.*cannot be reached.*refused"):
+        asked(server, data, attempts=3, wait=waits.append)
+    assert len(waits) == 4
+    lost = OpenAIBackend(SCHEMA, "m", base_url="http://no-such-host.invalid/v1", wait=waits.append)
+    with pytest.raises(InputError, match=r"no-such-host\.invalid.*cannot be reached"):
+        lost.ask(question)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["localhost:8000/v1", "localhost/v1", "ftp://host/v1", "http://", "http:///v1", "http://host:port/v1"],
+)
+def test_what_is_no_address_is_an_error_when_it_is_read(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=r"--base-url is .*no address.*http://localhost:8000/v1"):
+        OpenAIBackend(SCHEMA, "m", base_url=address)
+    monkeypatch.setenv(SERVER, address)
+    with pytest.raises(InputError, match=f"{SERVER} is"):
+        OpenAIBackend(SCHEMA, "m")
+
+
 def test_a_model_that_is_not_there_ends_the_run(data: Manifest) -> None:
     with Server(model="another") as server, pytest.raises(InputError, match="refused the model m"):
         asked(server, data)
@@ -255,11 +283,12 @@ def test_pictures_are_files_unless_something_must_be_done(data: Manifest, tmp_pa
     Image.open(row.paths["rgb"]).save(tiff)
     assert picture_of(replace(row, paths={"rgb": tiff}), "rgb").mime == "image/png"
     (tmp_path / "empty.png").touch()
-    for name in ("empty.png", "none.png"):
+    (tmp_path / "cut.png").write_bytes(plain.data[: len(plain.data) * 2 // 3])
+    for name in ("empty.png", "none.png", "cut.png"):
         broken = replace(row, paths={"rgb": tmp_path / name})
         with pytest.raises(InputError, match=rf"modality rgb: .*{name}"):
             picture_of(broken, "rgb")
         with Server() as server:
-            reply = backend(server).ask([Question(broken, "rgb")])[0]
-        assert (reply.outcome, reply.attempts) == ("failed", 0)
-        assert name in reply.error
+            with pytest.raises(ImageError, match=name):
+                backend(server).ask([Question(broken, "rgb")])
+            assert server.counts()["requests"] == {}

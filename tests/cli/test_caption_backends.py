@@ -16,7 +16,7 @@ from nextreid.cli.caption_backends import BACKENDS, ONLY_FOR, add_backend_option
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import add_common_options
 from nextreid.data.manifest import Manifest, load_manifest
-from nextreid.embedding.reader_source import load_reader
+from nextreid.embedding.reader_source import KIND_SIZE, load_reader
 from nextreid.errors import InputError
 
 PERSON = load_schema("person")
@@ -63,16 +63,23 @@ def test_clip_captions_images_with_no_network(manifest: Manifest, capsys: pytest
     assert (again.fingerprint, again.ask(questions)) == (backend.fingerprint, replies)
 
 
-def test_a_file_of_temperatures_is_used_where_it_fits(manifest: Manifest, tmp_path: Path) -> None:
+def test_a_file_of_temperatures_is_used_where_it_fits(
+    manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     sha256 = load_reader("builtin:tiny", schema=PERSON, size=(64, 32), device="cpu").sha256
     entry = FittedTemperature(
-        "builtin:tiny", sha256, "person", {"rgb": 0.2, "nir": 0.3}, {"rgb": 1, "nir": 1}
+        "builtin:tiny", sha256, "person", (64, 32), {"rgb": 0.2, "nir": 0.3}, {"rgb": 1, "nir": 1}
     )
     path = write_temperatures(tmp_path / "t.yaml", [entry])
-    (backend,) = made(manifest, *TINY, "--temperature", str(path))
+    (backend,) = made(manifest, *TINY, "--temperature", str(path), terminal=Terminal())
+    assert capsys.readouterr().err == ""
     assert backend.temperature == {"rgb": 0.2, "nir": 0.3, "tir": 0.3}
     with pytest.raises(InputError, match=r"nothing for the weights of builtin:tiny.*builtin:tiny \(person\)"):
         made(manifest, *TINY, "--seed", "1", "--temperature", str(path))  # other random weights
+    other = ["32x64" if word == "64x32" else word for word in TINY]
+    made(manifest, *other, "--temperature", str(path))  # quiet, and yet:
+    said = " ".join(capsys.readouterr().err.split())
+    assert "looks at images of 32x64, but its temperatures were fitted at 64x32" in said
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -116,3 +123,4 @@ def test_the_shipped_temperatures_are_those_of_the_shipped_weights() -> None:
         sha256 = load_reader("builtin:clip-small", schema=load_schema(kind), device="cpu").sha256
         found = find_temperature(shipped_temperatures(), weights_sha256=sha256, kind=kind)
         assert found is not None, "run benchmarks/clip_temperature.py: the weights have changed"
+        assert found.size == KIND_SIZE[kind]

@@ -270,7 +270,7 @@ def test_a_set_of_other_data_or_another_schema_is_not_gone_on_with(
         assert main(words(other, tmp_path / "C", server)) == 2
         assert "describes other data" in capsys.readouterr().err
         assert main(words(data, tmp_path / "C", server, "--schema", "vehicle")) == 2
-        assert "another person schema" in capsys.readouterr().err
+        assert "with the person schema, not the vehicle schema" in capsys.readouterr().err
         (tmp_path / "full").mkdir()
         (tmp_path / "full" / "thesis.tex").touch()
         assert main(words(data, tmp_path / "full", server)) == 2

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nextreid.attributes.grammar import Grammar
 from nextreid.attributes.recovery import Recovery
-from nextreid.attributes.schema import Group, Schema
+from nextreid.attributes.schema import Attribute, Group, Schema
 from nextreid.attributes.template import Slot as TemplateSlot
 from nextreid.attributes.template import slots
 from nextreid.modality import PUBLISHED_TAG
@@ -100,6 +100,7 @@ def _group(group: Group) -> list[Advice]:
                     f"write {{{name}.{idle[0]}}} in a sentence, or leave the form out",
                 )
             )
+        found += _fallbacks(attribute)
         for value in attribute.values:
             if re.search(rf"\b{re.escape(value)}\b", group.generic, re.IGNORECASE):
                 found.append(
@@ -123,6 +124,27 @@ def _group(group: Group) -> list[Advice]:
                 "say identity: false, or an expert learns from what changes with every picture",
             )
         )
+    return found
+
+
+def _fallbacks(attribute: Attribute) -> list[Advice]:
+    """Name the values that a form lacks, where they look forgotten.
+
+    A form may list what is irregular alone (teenager: teenage). It looks forgotten where at least half of the
+    values are listed, or where a listed one gains words (raised: raised sails).
+    """
+    found = []
+    for form, table in attribute.words.forms.items():
+        left = [value for value in attribute.values if value not in table]
+        gains = any(len(text.split()) > len(value.split()) for value, text in table.items())
+        if left and "otherwise" not in table and (gains or len(left) <= len(attribute.values) / 2):
+            found.append(
+                Advice(
+                    f"attribute {attribute.name!r}, form {form!r}",
+                    f"it lacks {', '.join(left)}: {{{attribute.name}.{form}}} is written {left[0]!r} there",
+                    "add the value to the form, or `otherwise` for all that it does not list",
+                )
+            )
     return found
 
 

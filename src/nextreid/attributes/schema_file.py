@@ -1,7 +1,8 @@
 """The form of a schema file: what each field may hold, and messages that name the place."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -143,8 +144,39 @@ def validated(values: Any, source: str) -> SchemaFile:
     try:
         return SchemaFile.model_validate(dict(values))
     except ValidationError as error:
-        faults = [_sentence(values, fault) for fault in error.errors()]
+        faults = [_sentence(values, fault) for fault in _mistyped(error.errors())]
         raise InputError(f"{source}: " + "; ".join(faults)) from error
+
+
+_FORMS: Mapping[str, type[BaseModel]] = {
+    "": SchemaFile,
+    "subject": SubjectFile,
+    "groups": GroupFile,
+    "attributes": AttributeFile,
+    "reading": CueFile,
+}
+"""What a key of the file holds, itself or in a list; "": the file."""
+
+
+def _mistyped(faults: Sequence[Any]) -> list[Any]:
+    """Say of each unknown key what it stands for; a key that is missing for it is no fault of its own."""
+    missing = {fault["loc"] for fault in faults if fault["type"] == "missing"}
+    found = []
+    for fault in faults:
+        if fault["type"] == "extra_forbidden":
+            above, key = fault["loc"][:-1], str(fault["loc"][-1])
+            owner = next((name for name in reversed(above) if isinstance(name, str)), "")
+            known = list(_FORMS[owner].model_fields)
+            lacking = [name for name in known if (*above, name) in missing]
+            near = get_close_matches(key, lacking, n=1, cutoff=0.5) or get_close_matches(key, known, n=1)
+            missing -= {(*above, name) for name in near}
+            meant = f"the nearest is {near[0]!r}" if near else f"allowed: {', '.join(known)}"
+            found.append(
+                {"type": "unknown key", "loc": above, "input": {}, "msg": f"no key {key!r} ({meant})"}
+            )
+        else:
+            found.append(fault)
+    return [fault for fault in found if fault["type"] != "missing" or fault["loc"] in missing]
 
 
 def _sentence(values: Mapping[str, Any], fault: Any) -> str:
@@ -177,5 +209,5 @@ def _sentence(values: Mapping[str, Any], fault: Any) -> str:
         if isinstance(given, bool)
         else ""
     )
-    message = fault["msg"].removeprefix("Value error, ")
+    message = "missing" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, ")
     return ": ".join(filter(None, [", ".join(place), message + shown + hint]))

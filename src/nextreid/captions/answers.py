@@ -67,7 +67,12 @@ class Backend(Protocol):
     fingerprint: str
 
     def ask(self, questions: Sequence[Question]) -> list[Reply]:
-        """Return one reply for each question, in order; a failure is a reply, never an exception."""
+        """Return one reply for each question, in order; a failure is a reply.
+
+        Raises:
+            InputError: what no other question would change, such as a key that is refused.
+            ImageError: an image that cannot be read: nothing is asked about it.
+        """
 
 
 @dataclass(frozen=True)

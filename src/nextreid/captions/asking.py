@@ -4,12 +4,12 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nextreid.captions.answers import Backend, Question, Reply
 from nextreid.captions.log import AnswerLog, Record
-from nextreid.captions.parsing import shown
+from nextreid.captions.parsing import refuses, shown
 from nextreid.captions.spending import Budget
 from nextreid.data.rows import Row
 from nextreid.progress import Progress, Silent, Task
@@ -37,7 +37,7 @@ class Asked:
     Attributes:
         asked: questions put in this run, each with a record in the log.
         reused: questions whose replies were in the log.
-        failed, refused: of `asked`, how many got no reply, and how many a refusal.
+        failed, refused: of `asked`, how many got no reply, and how many a refusal, be it in prose.
         left: questions not put, because the asking stopped.
         stopped_by: "", "max-requests", "max-cost", or "failures": the last `FAILURES_IN_A_ROW` all failed.
         requests: sent, retries included.
@@ -86,6 +86,7 @@ def ask_all(
     concurrency: int = CONCURRENCY,
     budget: Budget | None = None,
     progress: Progress | None = None,
+    first_failure: Callable[[str], None] | None = None,
 ) -> Asked:
     """Ask every backend about every image that it has not replied to; a failed question is asked again.
 
@@ -101,9 +102,11 @@ def ask_all(
         concurrency: questions under way at most.
         budget: when to stop; None: at the end.
         progress: one step a question, with rate, cost and time left.
+        first_failure: told why the first question of each backend that failed did, as soon as it has.
 
     Raises:
-        InputError: what no other question would change: a key that is refused, a model that is not there.
+        InputError: what no other question would change: no server, a key that is refused, a model that is
+            not there; or an image that cannot be read.
     """
     budget = budget or Budget()
     start = time.monotonic()
@@ -118,7 +121,7 @@ def ask_all(
             continue
         threads = max(1, min(concurrency, len(questions))) if backend.parallel else 1
         with (progress or Silent()).task(f"asking {backend.model}", len(questions)) as task:
-            crew = _Crew(backend, questions, log, budget, threads)
+            crew = _Crew(backend, questions, log, budget, threads, first_failure)
             crew.run(task)
         tally += crew.tally
         error = crew.last_error or error
@@ -144,9 +147,15 @@ class _Crew:
     """The threads that ask one backend."""
 
     def __init__(
-        self, backend: Backend, questions: Sequence[Question], log: AnswerLog, budget: Budget, threads: int
+        self,
+        backend: Backend,
+        questions: Sequence[Question],
+        log: AnswerLog,
+        budget: Budget,
+        threads: int,
+        first_failure: Callable[[str], None] | None,
     ) -> None:
-        self.backend, self.log, self.budget = backend, log, budget
+        self.backend, self.log, self.budget, self._first_failure = backend, log, budget, first_failure
         self.tally = Counter[str]()
         self.hopeless = False
         self.last_error = ""
@@ -198,12 +207,15 @@ class _Crew:
     def _count(self, replies: list[Reply]) -> None:
         for reply in replies:
             self.tally["asked"] += 1
-            self.tally[reply.outcome] += 1
+            refused = reply.outcome == "answered" and refuses(reply.raw)
+            self.tally["refused" if refused else reply.outcome] += 1
             self.tally["requests"] += reply.attempts
             self.tally["input"] += reply.input_tokens
             self.tally["output"] += reply.output_tokens
             if reply.outcome == "failed":
-                self.last_error = shown(reply.error, SHOWN_ERROR)
+                told, self.last_error = self.last_error, shown(reply.error, SHOWN_ERROR)
+                if not told and self._first_failure is not None:
+                    self._first_failure(self.last_error)
 
     def _note(self, seconds: float) -> str:
         rate = self.tally["asked"] / max(seconds, 1e-9)

@@ -69,6 +69,8 @@ def _texts(audits: Sequence[SetAudit], out: Path) -> Path:
         left.bar(place, words, width, label=_name(audit))
         bars = right.bar(place, rates, width, label=label)
         right.bar_label(bars, fmt="%.2f", fontsize=7)
+    for axes in (left, right):
+        axes.set_ylim(0.0, max(1.0, axes.get_ylim()[1]))  # bars of nothing stand on the floor
     for axes, title in ((left, "words"), (right, "captions that say they do not know, %")):
         axes.set_xticks(range(len(modalities)), [name.upper() for name in modalities])
         axes.set_title(title, fontsize=9)

@@ -11,11 +11,12 @@ from typing import Literal
 from nextreid.attributes.recovery import Recovery
 from nextreid.attributes.schema import BUILTIN, Schema, load_schema
 from nextreid.captions.audit_truth import Said
-from nextreid.captions.caption_set import TEXT, is_caption_set, items, read_caption_set
+from nextreid.captions.caption_set import TEXT, check_finished, is_caption_set, items, read_caption_set
 from nextreid.captions.published import OddCaption, cleaned, read_items
 from nextreid.data.rows import Manifest
 from nextreid.errors import InputError
 from nextreid.modality import PUBLISHED_TAG, check_modality
+from nextreid.progress import Progress, Silent
 
 Form = Literal["published", "caption set"]
 
@@ -82,7 +83,11 @@ class AuditedSet:
 
 
 def read_sets(
-    folders: Sequence[str | Path], *, schema: Schema | None = None, manifest: Manifest | None = None
+    folders: Sequence[str | Path],
+    *,
+    schema: Schema | None = None,
+    manifest: Manifest | None = None,
+    progress: Progress | None = None,
 ) -> tuple[AuditedSet, ...]:
     """Read every folder of an audit.
 
@@ -92,13 +97,20 @@ def read_sets(
         schema: what published captions are read in; None: the shipped one that accounts for most words.
             A caption set brings its own.
         manifest: a data set that says whose image an item is.
+        progress: draws how many published captions are read.
 
     Raises:
-        InputError: a folder that is neither, or a damaged file.
+        InputError: a folder that is neither, one that is named twice, or a damaged file.
     """
     paths = [Path(folder) for folder in folders]
+    places = [path.resolve() for path in paths]
+    twice = [str(path) for at, path in enumerate(paths) if places[at] in places[:at]]
+    if twice:
+        raise InputError(f"{', '.join(twice)} is named twice", allowed="each set once")
+    names = unique_names(paths)
     return tuple(
-        _read(path, name, schema, manifest) for path, name in zip(paths, unique_names(paths), strict=True)
+        _read(path, name, schema, manifest, progress or Silent())
+        for path, name in zip(paths, names, strict=True)
     )
 
 
@@ -131,9 +143,14 @@ def _taken(name: str, counted: Mapping[str, int]) -> bool:
     return counted[name] > 1 or name in RESERVED
 
 
-def _read(path: Path, name: str, schema: Schema | None, manifest: Manifest | None) -> AuditedSet:
+def _read(
+    path: Path, name: str, schema: Schema | None, manifest: Manifest | None, progress: Progress
+) -> AuditedSet:
     if is_caption_set(path):
         return _caption_set(path, name, manifest)
+    check_finished(path)
+    if path.is_file():
+        raise InputError(f"{path} is a file", allowed="a folder", do=f"name its folder, {path.parent}")
     texts = read_texts(path) or read_texts(path / TEXT)
     if not texts:
         held = ", ".join(sorted(entry.name for entry in path.iterdir())[:12]) if path.is_dir() else ""
@@ -142,29 +159,35 @@ def _read(path: Path, name: str, schema: Schema | None, manifest: Manifest | Non
             allowed="any of {train,test}_{RGB,NI,TI}.json, or a caption set as `nextreid caption "
             "generate` writes it",
         )
+    count = sum(map(len, texts.values()))
+    if not count:
+        files = ", ".join(text_file(*key) for key in texts)
+        raise InputError(f"{path} holds files without any caption: {files}", do="name a folder with captions")
     schema = schema or recognised_schema(texts)
     owners = owners_of(manifest) if manifest else None
     stated: dict[tuple[str, str], dict[str, Said]] = {}
     odd: list[OddCaption] = []
     total = covered = strangers = 0
     recovery = Recovery(schema) if schema else None
-    for (split, modality), captions in texts.items():
-        seen: set[str] = set()
-        file = text_file(split, modality)
-        for item, text in captions:
-            kept, faults = cleaned(text)
-            faults += [("duplicate", text)] if item in seen else []
-            odd += [OddCaption(file, item, reason, what, item not in seen) for reason, what in faults]
-            owner = f"{split}/{item}" if owners is None else owners.get((split, modality, item))
-            strangers += owner is None
-            if owner is None or item in seen:
-                continue
-            seen.add(item)
-            stated[owner, modality] = {}
-            if recovery is not None:
-                found = recovery.read(kept)
-                total, covered = total + len(text.split()), covered + found.covered
-                stated[owner, modality] = {name: Said(value) for name, value in found.values.items()}
+    with progress.task(f"captions of {name}", count) as task:
+        for (split, modality), captions in texts.items():
+            seen: set[str] = set()
+            file = text_file(split, modality)
+            for item, text in captions:
+                task.advance()
+                kept, faults = cleaned(text)
+                faults += [("duplicate", text)] if item in seen else []
+                odd += [OddCaption(file, item, reason, what, item not in seen) for reason, what in faults]
+                owner = f"{split}/{item}" if owners is None else owners.get((split, modality, item))
+                strangers += owner is None
+                if owner is None or item in seen:
+                    continue
+                seen.add(item)
+                stated[owner, modality] = {}
+                if recovery is not None:
+                    found = recovery.read(kept)
+                    total, covered = total + len(text.split()), covered + found.covered
+                    stated[owner, modality] = {name: Said(value) for name, value in found.values.items()}
     words = Words(total, covered) if schema else None
     joined = manifest is not None
     return AuditedSet(name, path, "published", texts, schema, stated, joined, words, strangers, tuple(odd))

@@ -68,6 +68,7 @@ class Calibrated:
         reached: whether a threshold with the target precision was found for an image's own values, and for
             fused ones.
         proof: on the held-out rows; None where none were held out.
+        slots: filled on all labelled rows by merging with these thresholds. possible: with none.
     """
 
     calibration: Calibration
@@ -75,6 +76,8 @@ class Calibrated:
     unmapped: tuple[tuple[str, str], ...]
     reached: tuple[bool, bool]
     proof: Proof | None
+    slots: int
+    possible: int
 
 
 def calibrate(
@@ -123,7 +126,11 @@ def calibrate(
     fitted, reached = _fit(known, truth, schema, fitting, maps, target)
     proof = _prove(known, truth, schema, proving, fitted) if proving else None
     unmapped = tuple(sorted(key for key in told if key not in maps))
-    return Calibrated(fitted, len(fitting), unmapped, reached, proof)
+    slots = merge_answers(known, schema, labelled, calibration=fitted).table.slots
+    possible = merge_answers(
+        known, schema, labelled, threshold=0.0, complement_threshold=0.0, calibration=fitted
+    ).table.slots
+    return Calibrated(fitted, len(fitting), unmapped, reached, proof, len(slots), len(possible))
 
 
 def _fit(

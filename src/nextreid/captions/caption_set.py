@@ -49,6 +49,63 @@ def is_caption_set(folder: str | Path) -> bool:
     return (Path(folder) / TABLE).is_file() and (Path(folder) / RUN).is_file()
 
 
+def check_finished(folder: str | Path) -> None:
+    """Refuse a set whose making was interrupted: it notes how it is made, and holds no captions yet.
+
+    Raises:
+        InputError: such a one; it says how to go on.
+    """
+    folder = Path(folder)
+    if (folder / RUN).is_file() and not (folder / TABLE).is_file():
+        merge = (
+            f"; or make captions of the answers that arrived: `nextreid caption merge {folder} --data ...`"
+        )
+        raise InputError(
+            f"{folder} was interrupted: it has {RUN} and no {TABLE} yet",
+            do="run the same `nextreid caption generate` again, which goes on"
+            + (merge if (folder / ANSWERS).is_file() else ""),
+        )
+
+
+def answers_of(folder: str | Path, run: Mapping[str, Any]) -> Path:
+    """Return the answer log of a set.
+
+    Args:
+        folder: the caption set.
+        run: what its run.yaml says.
+
+    Raises:
+        InputError: it has none; by which verb it was made, and of what, is said.
+    """
+    path = Path(folder) / ANSWERS
+    if path.is_file():
+        return path
+    note = run.get("rewritten") or {}
+    sources = ", ".join(map(str, run.get("merged", ())))
+    if note:
+        made, do = "by `caption rewrite`", f"name the set that was rewritten: {note.get('source', sources)}"
+    elif run.get("method") == "import":
+        made, do = f"by `caption import` of {run.get('source')}, which asks nobody", "name a generated set"
+    elif sources:
+        made, do = f"by `caption merge` of {sources}", f"name these: {sources}"
+    else:
+        made, do = "by `caption generate`, which was stopped before any answer", "run that again"
+    raise InputError(f"{folder} has no answers ({ANSWERS}): it was made {made}", do=do)
+
+
+def difference(held: Schema, given: Schema) -> str | None:
+    """Return how the schema of a set is another than the given one, in words; None: it is the same."""
+    if held.to_dict() == given.to_dict():
+        return None
+    if held.kind != given.kind:
+        return f"the {held.kind} schema, not the {given.kind} schema"
+    if held.version != given.version:
+        return f"version {held.version} of the {held.kind} schema, not version {given.version}"
+    values = [{a.name: (a.values, dict(a.observable)) for a in one.attributes} for one in (held, given)]
+    names = sorted(name for name in {**values[0], **values[1]} if values[0].get(name) != values[1].get(name))
+    return f"another {held.kind} schema of the same version: {', '.join(names) or 'its sentences'} differ"
+
+
 def read_run(folder: str | Path) -> tuple[dict[str, Any], Schema]:
     """Read run.yaml: (its settings, the schema of the set).
 
@@ -91,10 +148,11 @@ def read_caption_set(folder: str | Path) -> CaptionSet:
     """Read a caption set.
 
     Raises:
-        InputError: a folder that is none, a damaged file, or slots that are not in its schema.
+        InputError: no folder of one, one not finished, a damaged file, or slots that are not in its schema.
     """
     folder = Path(folder)
     run, schema = read_run(folder)
+    check_finished(folder)
     table = read_table(folder / TABLE)
     groups = {attribute.name: group.name for group in schema.groups for attribute in group.attributes}
     allowed = {attribute.name: frozenset(attribute.values) for attribute in schema.attributes}

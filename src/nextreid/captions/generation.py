@@ -9,7 +9,7 @@ from typing import Any
 from nextreid.atomic import written_whole
 from nextreid.attributes.schema import Schema
 from nextreid.captions.answers import Answer, Backend
-from nextreid.captions.caption_set import ANSWERS, RUN, read_run, write_caption_set
+from nextreid.captions.caption_set import ANSWERS, RUN, difference, read_run, write_caption_set
 from nextreid.captions.collecting import fault_counts, read_answers
 from nextreid.captions.contradictions import write_contradictions
 from nextreid.captions.fusion import Merged, merge_answers
@@ -53,8 +53,8 @@ def notes_before(folder: Path, manifest: Manifest, schema: Schema) -> dict[str, 
         raise InputError(f"{folder} was not made by asking models", do=new)
     if run.get("data", {}).get("sha256") != manifest.sha256:
         raise InputError(f"{folder} describes other data than {manifest.source}", do=new)
-    if held.to_dict() != schema.to_dict():
-        raise InputError(f"{folder} was made with another {held.kind} schema", do=new)
+    if (how := difference(held, schema)) is not None:
+        raise InputError(f"{folder} was made with another schema: with {how}", do=new)
     return run
 
 

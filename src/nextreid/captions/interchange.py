@@ -14,7 +14,15 @@ from nextreid.attributes.grammar import Grammar
 from nextreid.attributes.recovery import Recovered, Recovery
 from nextreid.attributes.schema import Schema
 from nextreid.captions.audit_sets import owners_of, read_texts, text_file
-from nextreid.captions.caption_set import RUN, TABLE, TEXT, CaptionSet, is_caption_set, write_run
+from nextreid.captions.caption_set import (
+    RUN,
+    TABLE,
+    TEXT,
+    CaptionSet,
+    check_finished,
+    is_caption_set,
+    write_run,
+)
 from nextreid.captions.published import cleaned
 from nextreid.captions.slots import Slot
 from nextreid.captions.table import CaptionTable, write_table
@@ -68,19 +76,28 @@ def export_captions(
         The files written.
 
     Raises:
-        InputError: no caption set, no such texts, or files that are there already.
+        InputError: no caption set, a split or modality that it has no texts of, or files that are there
+            already.
     """
     folder, out = Path(folder), Path(out)
+    check_finished(folder)
     if not is_caption_set(folder):
         raise InputError(f"{folder} is not a caption set", allowed=f"a folder with {TABLE} and {RUN}")
     texts = read_texts(folder / TEXT)
+    held = ", ".join(text_file(*key) for key in texts) or "no texts"
+    for what, wanted, there in (
+        ("split", splits, {split for split, _ in texts}),
+        ("modality", modalities, {modality for _, modality in texts}),
+    ):
+        absent = [name for name in wanted or () if name not in there]
+        if absent:
+            raise InputError(f"{folder} has no captions of the {what} {', '.join(absent)}", allowed=held)
     chosen = [
         text_file(split, modality)
         for split, modality in texts
         if (splits is None or split in splits) and (modalities is None or modality in modalities)
     ]
     if not chosen:
-        held = ", ".join(text_file(*key) for key in texts) or "no texts"
         raise InputError(f"{folder} has no captions of this split and modality", allowed=held)
     return _copied(folder / TEXT, out, chosen)
 

@@ -102,7 +102,7 @@ class ReplyReader:
             return "answered"
         found = find_json(text, self._is_answer)
         if found is None:
-            refused = _REFUSAL.search(text) is not None
+            refused = refuses(text)
             faults.append(Fault("", "refused" if refused else "malformed", shown(text)))
             return "refused" if refused else "answered"
         if found.repaired:
@@ -197,6 +197,13 @@ class ReplyReader:
         else:
             faults.append(Fault(attribute.name, "value not allowed", shown(stated)))
         return None
+
+
+def refuses(text: str) -> bool:
+    """Tell whether a text declines in prose, and holds no JSON object that might be an answer."""
+    if len(text) >= LONGEST or _REFUSAL.search(text) is None:
+        return False
+    return find_json(text, lambda value: isinstance(value, dict) and bool(value)) is None
 
 
 def _is_hidden(stated: Any) -> bool:

@@ -41,7 +41,8 @@ def picture_of(row: Row, modality: str, *, max_side: int | None = None) -> Pictu
     """Return one image of a row, ready to be sent.
 
     The file's bytes are sent unchanged; only a box, a longer side than `max_side`, or a format that
-    servers do not take (TIFF, BMP) has it decoded, cut or shrunk, and encoded as PNG.
+    servers do not take (TIFF, BMP) has it cut or shrunk, and encoded as PNG. It is decoded in any case: no
+    model is asked about a damaged image.
 
     Args:
         row: the observation.
@@ -49,37 +50,24 @@ def picture_of(row: Row, modality: str, *, max_side: int | None = None) -> Pictu
         max_side: pixels of the longer side at most; None: any.
 
     Raises:
-        ImageError: missing, empty, or, where it has to be decoded, damaged; it names row and file.
+        ImageError: missing, empty or damaged; it names row and file.
     """
-    path, where = row.paths[modality], row.where(modality)
+    path, box, where = row.paths[modality], row.boxes.get(modality), row.where(modality)
+    pixels = read_image(path, box=box, where=where)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ImageError(f"{where}: {path} cannot be read ({error.strerror})") from error
-    if not data:
-        raise ImageError(f"{where}: {path} is empty (zero bytes)", do="copy or export the file again")
     mime = _mime(data)
-    box = row.boxes.get(modality)
-    if mime and box is None and (max_side is None or _longer_side(data) <= max_side):
+    if mime and box is None and (max_side is None or max(pixels.shape[:2]) <= max_side):
         return Picture(data, mime)
-    return Picture(_png(read_image(path, box=box, where=where), max_side), "image/png")
+    return Picture(_png(pixels, max_side), "image/png")
 
 
 def _mime(data: bytes) -> str:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     return next((mime for signature, mime in _SIGNATURES if data.startswith(signature)), "")
-
-
-def _longer_side(data: bytes) -> float:
-    """Return the longer side in pixels, from the header; more than any limit where it cannot be read."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return max(image.size)
-    except Exception:  # whatever is wrong with it, decoding it will say so with the file's name
-        return float("inf")
 
 
 def _png(pixels: np.ndarray, max_side: int | None) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nextreid.attributes.schema import Schema
-from nextreid.captions.caption_set import TABLE, TEXT, read_caption_set
+from nextreid.captions.caption_set import TABLE, TEXT, check_finished, read_caption_set
 from nextreid.captions.published import OddCaption, find_captions, read_published
 from nextreid.captions.slots import UNFILLED, Slot
 from nextreid.data.rows import Manifest
@@ -21,6 +21,10 @@ WORLD_FILE = "world.json"
 
 SIMULATED = "simulated"
 """What the names of models begin with whose answers were drawn from a world's truth."""
+
+
+ANSWER_BESIDE = "none (those beside the data describe the answer)"
+"""The source where `auto` finds only captions written from a world's truth, and passes them over."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def captions_of(manifest: Manifest, choice: str, schema: Schema, *, truth: bool)
     if folder is None:
         return Captions("none (no caption files beside the data)")
     if not truth and _of_a_world(folder):
-        return Captions("none (those beside the data describe the answer)")
+        return Captions(ANSWER_BESIDE)
     return read_captions(folder, manifest, schema)
 
 
@@ -105,6 +109,7 @@ def read_captions(folder: str | Path, manifest: Manifest, schema: Schema) -> Cap
     folder = Path(folder)
     if (folder / TABLE).is_file():
         return _from_set(folder, manifest, schema)
+    check_finished(folder)
     files = folder / TEXT if (folder / TEXT).is_dir() else folder
     store = read_published(files, manifest, schema)
     said = {row.observation: store.sentences(row.observation) for row in manifest.rows}

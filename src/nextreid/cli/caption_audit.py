@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb
+from nextreid.cli.writing import check_out_folder
 from nextreid.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,11 +56,10 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
 
     if args.layout and args.truth is None:
         raise InputError("option --layout has no effect without --truth")
-    if args.out.exists() and not args.out.is_dir():
-        raise InputError(f"option --out: {args.out} is a file", allowed="a folder")
+    check_out_folder(args.out)
     schema = load_schema(args.schema) if args.schema else None
     manifest = load_manifest(args.truth, layout=args.layout) if args.truth else None
-    sets = read_sets(args.sets, schema=schema, manifest=manifest)
+    sets = read_sets(args.sets, schema=schema, manifest=manifest, progress=terminal.progress)
     truths = _truths(manifest, sets) if manifest else None
     audits = audit_sets(sets, rule=args.rule, truths=truths)
     document = audit_document(audits, rule=args.rule, settings=_settings(args, manifest, sets))

@@ -172,6 +172,12 @@ def _clip(name: str, args: argparse.Namespace, schema: "Schema", terminal: Termi
             f"No temperature was fitted for {name} and {schema.kind} observations: its confidences are far "
             "from what they are worth. `nextreid caption calibrate` corrects them on labelled data."
         )
+    elif fitted.size != loaded.reader.size:
+        fit, used = (f"{height}x{width}" for height, width in (fitted.size, loaded.reader.size))
+        terminal.warn(
+            f"{name} looks at images of {used}, but its temperatures were fitted at {fit}: its answers and "
+            f"confidences are worth less than there. Leave --size out, or fit them anew."
+        )
     modalities = list(dict.fromkeys(name for attribute in schema.attributes for name in attribute.observable))
     temperature = {one: fitted.of(one) if fitted else UNFITTED for one in modalities}
     return zero_shot(loaded, schema, temperature)

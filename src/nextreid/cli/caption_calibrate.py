@@ -99,6 +99,8 @@ def _values(found: "Calibrated") -> dict[str, Any]:
         "fitted": found.fitted,
         "unmapped": [list(key) for key in found.unmapped],
         "reached": {"own": found.reached[0], "complemented": found.reached[1]},
+        "slots": found.slots,
+        "possible": found.possible,
         "held_out": None if proof is None else _proof_values(proof),
     }
 
@@ -117,14 +119,19 @@ def _proof_values(proof: "Proof") -> dict[str, Any]:
 
 
 def _say(found: "Calibrated", args: argparse.Namespace, terminal: Terminal) -> None:
-    fit = found.calibration
+    wanted = f"{100 * args.target_precision:g} %"
+    terminal.text(f"fitted on {found.fitted} observations, so that {wanted} of what is stated are right")
+    terminal.text(_rule(found, wanted))
+    share = found.slots / max(1, found.possible)
     terminal.text(
-        f"fitted on {found.fitted} observations; thresholds for {100 * args.target_precision:g} % right: "
-        f"{fit.threshold:.3f} of an image's own values, {fit.complement_threshold:.3f} of complemented ones"
+        f"on the labelled observations this fills {found.slots} of {found.possible} slots that could be "
+        f"({100 * share:.0f} %)"
     )
-    for reached, what in zip(found.reached, ("an image's own", "complemented"), strict=True):
-        if not reached:
-            terminal.warn(f"No confidence is worth that much: {what} values will be left out.")
+    if not all(found.reached):
+        terminal.warn(
+            f"Too few claims that are surely {wanted} right: label more observations, or ask for less with "
+            "--target-precision."
+        )
     for model, modality in found.unmapped:
         terminal.warn(f"{model} in {modality}: too few labelled claims, its confidences stay as stated.")
     proof = found.proof
@@ -144,6 +151,22 @@ def _say(found: "Calibrated", args: argparse.Namespace, terminal: Terminal) -> N
             for right in [_right(part.bins)]
         ],
     )
+
+
+def _rule(found: "Calibrated", wanted: str) -> str:
+    """Say which values the thresholds let through."""
+    fit, (own, together) = found.calibration, found.reached
+    least = 1.0 if fit.threshold is None else fit.threshold
+    complement = 1.0 if fit.complement_threshold is None else fit.complement_threshold
+    alone = f"from {least:.3f} on an image keeps its own value"
+    if least >= 1.0:
+        alone = f"an image alone is {'nowhere the best source' if own else f'never {wanted} right'}"
+    if complement < 1.0:
+        rest = "every" if least >= 1.0 else "any other"
+        return f"{alone}; {rest} value is stated from {complement:.3f} of all its images together"
+    none = "nothing is complemented" if together else f"images together are never {wanted} right"
+    left = "nothing is stated" if least >= 1.0 else "every other value is left out"
+    return f"{alone}; {none}, so {left}"
 
 
 def _right(bins: Any) -> float:

@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
+from nextreid.cli.caption_schema import warn_of_kind
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb
+from nextreid.cli.writing import check_out_folder
 
 SHOWN = 10
 """Odd captions named on the terminal; `--json` names all (ours)."""
@@ -21,6 +23,7 @@ def _export(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.captions.interchange import export_captions
     from nextreid.modality import modality_tuple
 
+    check_out_folder(args.out)
     names = modality_tuple(name.strip() for name in args.modalities.split(",")) if args.modalities else None
     splits = (args.split,) if args.split else None
     files = export_captions(args.captions, args.out, splits=splits, modalities=names)
@@ -44,8 +47,10 @@ def _import(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.captions.interchange import import_captions
     from nextreid.data.manifest import load_manifest
 
+    check_out_folder(args.out)
     manifest = load_manifest(args.data, layout=args.layout)
     schema = schema_of(args.schema or "auto", manifest.rows)
+    warn_of_kind(schema, manifest.rows, terminal)
     found = import_captions(args.folder, manifest, schema, args.out)
     share = found.covered / found.words if found.words else 0.0
     terminal.text(

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from nextreid.cli.caption_backends import add_backend_options, make_backends
+from nextreid.cli.caption_schema import warn_of_kind
 from nextreid.cli.reading import open_data
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb, whole_number
@@ -62,6 +63,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     manifest = opened.manifest
     rows = manifest.split(args.split).rows if args.split else manifest.rows
     schema = _schema(args.schema, rows)
+    warn_of_kind(schema, rows, terminal)
     modalities = _modalities(args.modalities, manifest, schema, terminal)
     before = notes_before(args.out, manifest, schema)
     backends = make_backends(args, schema, manifest, terminal)

@@ -76,7 +76,7 @@ def read_sets(
         InputError: a folder that is none or has no answers, schemas that differ, one model that answered
             under different settings in two of them, or a model that none has.
     """
-    from nextreid.captions.caption_set import ANSWERS, read_run
+    from nextreid.captions.caption_set import answers_of, difference, read_run
     from nextreid.captions.collecting import read_answers
 
     found = [read_run(folder) for folder in folders]
@@ -84,9 +84,9 @@ def read_sets(
     asked: dict[str, tuple[str, Path]] = {}
     answers: list[Answer] = []
     for folder, (run, other) in zip(folders, found, strict=True):
-        if other.to_dict() != schema.to_dict():
+        if (how := difference(other, schema)) is not None:
             raise InputError(
-                f"{folder} was made with another {other.kind} schema than {folders[0]}",
+                f"{folder} was made with another schema than {folders[0]}: with {how}",
                 allowed="sets of one schema",
             )
         prints = {name: entry["fingerprint"] for name, entry in run.get("models", {}).items()}
@@ -97,7 +97,7 @@ def read_sets(
                     f"{name} answered with other settings in {folder} than in {place}",
                     do="name one of the two sets",
                 )
-        answers += read_answers(folder / ANSWERS, schema, fingerprints=prints or None)
+        answers += read_answers(answers_of(folder, run), schema, fingerprints=prints or None)
     held = sorted({answer.model for answer in answers})
     strange = [name for name in models or () if name not in held]
     if strange:
@@ -207,7 +207,7 @@ def _say(out: Path, merged: "Merged", counts: dict[str, dict[str, int]], termina
     )
     if counts:
         terminal.table(
-            "most contradicted",
+            "most contradicted, whatever the thresholds",
             ("attribute", *next(iter(counts.values()))),
             [(name, *found.values()) for name, found in list(counts.items())[:SHOWN]],
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb, whole_number
+from nextreid.cli.writing import check_out_folder
 from nextreid.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 LOG, REJECTED = "rewrites.jsonl", "rejected.json"
 SHOWN = 10
 """Rejected sentences named on the terminal; rejected.json names all (ours)."""
+
+EXAMPLES = 2
+"""Accepted sentences shown beside what they replace (ours: enough to see the tone)."""
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -80,14 +84,24 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     ]
     found = apply_rewrites(held.table, held.schema, records)
     _write(args, held, manifest, backend, found)
-    return _say(args, done, found, terminal)
+    return _say(args, done, held, found, terminal)
 
 
 def _check(args: argparse.Namespace) -> None:
+    from nextreid.captions.log import read_log
+
     if args.out.resolve() == args.captions.resolve():
         raise InputError(f"option --out: {args.out} is the caption set itself", do="name another folder")
+    check_out_folder(args.out)
     if args.out.is_dir() and any(args.out.iterdir()) and not (args.out / LOG).is_file():
         raise InputError(f"option --out: {args.out} holds something else", do="name a new folder")
+    if (args.out / LOG).is_file():
+        others = sorted({record.model for record in read_log(args.out / LOG)} - {args.model})
+        if others:
+            raise InputError(
+                f"option --out: {args.out} holds rewrites by {', '.join(others)}, not by {args.model}",
+                do="name a new folder for another model",
+            )
     if (args.price_in is None) != (args.price_out is None):
         raise InputError("one price without the other", do="give both --price-in and --price-out")
 
@@ -115,6 +129,7 @@ def _write(
     files = list(read_texts(args.captions / TEXT))
     splits = {split for split, _ in files}
     note = {
+        "source": args.captions.name,
         "model": backend.model,
         "fingerprint": backend.fingerprint,
         "sentences": found.sentences,
@@ -135,7 +150,10 @@ def _write(
         temporary.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
 
 
-def _say(args: argparse.Namespace, done: "Asked", found: "Rewritten", terminal: Terminal) -> int:
+def _say(
+    args: argparse.Namespace, done: "Asked", held: "CaptionSet", found: "Rewritten", terminal: Terminal
+) -> int:
+    terminal.text(f"{done.asked} captions asked about, {done.reused} replies were there")
     reasons = Counter(entry.reason for entry in found.rejected)
     terminal.text(
         f"{found.taken} of {found.sentences} sentences rewritten, {found.same} came back as they were, "
@@ -146,6 +164,8 @@ def _say(args: argparse.Namespace, done: "Asked", found: "Rewritten", terminal: 
             else ""
         )
     )
+    for before, after in _accepted(held, found)[:EXAMPLES]:
+        terminal.text(f"    taken: {before} -> {after}")
     for entry in found.rejected[:SHOWN]:
         name = f", {entry.attribute}" if entry.attribute else ""
         terminal.text(
@@ -158,6 +178,9 @@ def _say(args: argparse.Namespace, done: "Asked", found: "Rewritten", terminal: 
         terminal.warn(f"{found.open} captions have no reply yet{by}: the same command goes on")
     if done.last_error:
         terminal.warn(f"{done.failed} requests failed; the last: {done.last_error}")
+    useless = _useless(found)
+    if useless:
+        terminal.warn(useless)
     terminal.text(str(args.out))
     terminal.result(
         {
@@ -170,7 +193,24 @@ def _say(args: argparse.Namespace, done: "Asked", found: "Rewritten", terminal: 
             "asked": asdict(done),
         }
     )
-    return 1 if done.failed or done.stopped_by == "failures" else 0
+    return 1 if useless or done.failed or done.stopped_by == "failures" else 0
+
+
+def _accepted(held: "CaptionSet", found: "Rewritten") -> list[tuple[str, str]]:
+    """Return (sentence, rewrite) of each different rewrite that was taken, in order."""
+    pairs = zip(held.table.rows, found.table.rows, strict=True)
+    return list(dict.fromkeys((o.sentence, n.sentence) for o, n in pairs if o.sentence != n.sentence))
+
+
+def _useless(found: "Rewritten") -> str:
+    """Return why no reply at all could be used; "" where one could, or there is none."""
+    if found.taken or found.same or not found.rejected or any(entry.group for entry in found.rejected):
+        return ""
+    first = found.rejected[0]
+    return (
+        "No reply could be used: each has to be one JSON object with a sentence under the name of each group "
+        f"(see docs/captions.md). The first was {first.reason}: {first.given or 'empty'}"
+    )
 
 
 VERBS = (

@@ -1,6 +1,7 @@
 """`nextreid caption schema show | check`: what a schema asks and says, and what is doubtful in it."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from nextreid.cli.verb import Verb, whole_number
 
 if TYPE_CHECKING:
     from nextreid.attributes.schema import Schema
+    from nextreid.data.rows import Row
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +35,16 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
 
     schema = load_schema(args.schema)
     return _check(schema, args, terminal) if args.what == "check" else _show(schema, args, terminal)
+
+
+def warn_of_kind(schema: "Schema", rows: "Sequence[Row]", terminal: Terminal) -> None:
+    """Warn where a schema speaks of another kind of object than the data set does."""
+    kinds = sorted({row.kind for row in rows if row.kind})
+    if kinds and schema.kind not in kinds:
+        terminal.warn(
+            f"The schema describes a {schema.kind}, and the data hold {', '.join(kinds)}: "
+            "--schema names another."
+        )
 
 
 def _show(schema: "Schema", args: argparse.Namespace, terminal: Terminal) -> int:
@@ -97,7 +109,7 @@ def _check(schema: "Schema", args: argparse.Namespace, terminal: Terminal) -> in
     values = sum(len(attribute.values) for attribute in schema.attributes)
     terminal.text(
         f"{args.schema}: {schema.kind}, {len(schema.groups)} groups, {len(schema.attributes)} attributes, "
-        f"{values} values; " + (f"{len(advice)} to look at" if advice else "nothing to look at")
+        f"{values} values; " + (f"{len(advice)} to look at" if advice else "no mistakes found")
     )
     terminal.result(
         {"schema": args.schema, "kind": schema.kind, "advice": [asdict(entry) for entry in advice]}

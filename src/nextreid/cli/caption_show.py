@@ -10,19 +10,21 @@ from nextreid.errors import InputError
 
 if TYPE_CHECKING:
     from nextreid.attributes.schema import Schema
+    from nextreid.captions.caption_set import CaptionSet
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "observation", metavar="OBSERVATION", help="its id; of published files also the image's file name"
+        "observation", metavar="OBSERVATION", help="its id, or the file name of one of its images"
     )
     parser.add_argument(
         "--captions",
         metavar="A",
         type=Path,
-        action="append",
+        action="extend",
+        nargs="+",
         required=True,
-        help="a caption set, or a folder of published files; give several to see them side by side",
+        help="caption sets, or folders of published files; several are shown one after another",
     )
     parser.add_argument("--schema", help="what published captions are read in (default: recognised)")
 
@@ -50,6 +52,7 @@ def _of_set(folder: Path, observation: str, terminal: Terminal) -> list[dict[str
     from nextreid.captions.caption_set import ANSWERS, read_caption_set
 
     held = read_caption_set(folder)
+    observation = _observation(held, observation)
     found: list[dict[str, Any]] = []
     for (name, modality), slots in held.table.of.items():
         if name != observation:
@@ -86,6 +89,17 @@ def _of_set(folder: Path, observation: str, terminal: Terminal) -> list[dict[str
     if (folder / ANSWERS).is_file():
         found += _answers(folder / ANSWERS, observation, held.schema, terminal)
     return found
+
+
+def _observation(held: "CaptionSet", name: str) -> str:
+    """Return the observation that a name means: its id, or the file name of one of its images."""
+    from nextreid.captions.audit_sets import read_texts
+    from nextreid.captions.caption_set import TEXT
+
+    if any(observation == name for observation, _ in held.table.of):
+        return name
+    items = {item for captions in read_texts(held.folder / TEXT).values() for item, _ in captions}
+    return PurePath(name).stem if items & {name, PurePath(name).name} else name
 
 
 def _answers(log: Path, observation: str, schema: "Schema", terminal: Terminal) -> list[dict[str, Any]]:
@@ -127,8 +141,9 @@ def _of_files(folder: Path, observation: str, schema: str | None, terminal: Term
     from nextreid.attributes.recovery import Recovery
     from nextreid.attributes.schema import load_schema
     from nextreid.captions.audit_sets import read_texts, recognised_schema
-    from nextreid.captions.caption_set import TEXT
+    from nextreid.captions.caption_set import TEXT, check_finished
 
+    check_finished(folder)
     texts = read_texts(folder) or read_texts(folder / TEXT)
     if not texts:
         raise InputError(

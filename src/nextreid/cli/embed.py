@@ -104,10 +104,17 @@ def say_what_runs(loaded: Loaded, args: argparse.Namespace, terminal: Terminal, 
     strange = [name for name in manifest.modalities if name not in architecture.modalities]
     if strange:
         terminal.remark(f"modalities the model was not trained with: {', '.join(strange)}")
-    label = (
-        " (written from the world's truth: they describe the answer)" if loaded.captions.from_truth else ""
-    )
-    terminal.remark(f"captions: {loaded.captions.source}{label}")
+    terminal.remark(f"captions: {loaded.captions.source}{_label(loaded.captions)}")
+
+
+def _label(captions: "Captions") -> str:
+    """Return what else to say of captions that describe the answer, used or passed over."""
+    from nextreid.captions.sentences import ANSWER_BESIDE
+
+    honest = "`nextreid caption generate` makes a set from the images, for `--captions SET`"
+    if captions.from_truth:
+        return f" (written from the world's truth: they describe the answer; {honest})"
+    return f"; {honest}" if captions.source == ANSWER_BESIDE else ""
 
 
 def embed_rows(

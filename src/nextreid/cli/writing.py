@@ -17,12 +17,28 @@ def check_out(path: Path, *, suffixes: Sequence[str], option: str = "--out") -> 
         raise InputError(f"option {option}: {path}", allowed=f"a file ending in {' or '.join(suffixes)}")
     if path.is_dir():
         raise InputError(f"option {option}: {path} is a folder", allowed="a file")
-    above = next((folder for folder in path.absolute().parents if folder.exists()), Path.cwd())
+    _check_writable(path.absolute().parent, "a file in a folder that you may write to", option)
+
+
+def check_out_folder(folder: Path) -> None:
+    """Check the folder that `--out` names, whether it is there or not yet; nothing is left behind.
+
+    Raises:
+        InputError: a file of that name, or a place where nothing can be written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"option --out: {folder} is a file", allowed="a folder")
+    _check_writable(folder.absolute(), "a folder that you may write to")
+
+
+def _check_writable(folder: Path, allowed: str, option: str = "--out") -> None:
+    above = next((one for one in (folder, *folder.parents) if one.exists()), Path.cwd())
     try:
         with tempfile.TemporaryFile(dir=above):
             pass
     except OSError as error:
         raise InputError(
             f"option {option}: nothing can be written in {above} ({error.strerror})",
-            allowed="a file in a folder that you may write to",
+            allowed=allowed,
+            do=f"name another with {option}, or make this one writable",
         ) from error

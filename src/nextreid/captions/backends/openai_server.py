@@ -5,7 +5,6 @@ kept to the second. The reply's body is read piece by piece, with a limit of tim
 may send slowly, or without end.
 """
 
-import email.utils
 import hashlib
 import json
 import os
@@ -13,23 +12,24 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from nextreid.attributes.schema import Schema
 from nextreid.captions.answers import Question, Reply
+from nextreid.captions.backends.openai_client import (
+    KEY,
+    SERVER,
+    Trouble,
+    check_address,
+    client_of,
+    trouble_of,
+)
 from nextreid.captions.backends.openai_reply import Arrived, read_body
 from nextreid.captions.backends.request_form import RequestForm
 from nextreid.captions.parsing import shown
 from nextreid.captions.picture import picture_of
 from nextreid.captions.prompting import answer_schema, instructions
-from nextreid.errors import ImageError, InputError, MissingExtraError
-
-KEY = "OPENAI_API_KEY"
-"""Environment variable of the key, as the official client calls it."""
-
-SERVER = "OPENAI_BASE_URL"
-"""Environment variable of the server's address, likewise."""
+from nextreid.errors import InputError
 
 FORM = 1
 """Raised when the same inputs would ask otherwise."""
@@ -52,25 +52,7 @@ LARGEST_BODY = 8_000_000
 MAX_OUTPUT = 4096
 """Tokens that a model may write (ours: an answer has 400; a model that thinks aloud needs more)."""
 
-_AGAIN = frozenset({408, 409, 425, 429})  # as in the official client; and every 5xx
 _NEVER = frozenset({401, 403, 404})
-
-
-@dataclass(frozen=True)
-class _Trouble:
-    """A request without a reply.
-
-    Attributes:
-        text: why.
-        status: of HTTP; 0 where none came.
-        retry_after: seconds that the server asks to wait for.
-        again: whether the same request may fare better later.
-    """
-
-    text: str
-    status: int = 0
-    retry_after: float | None = None
-    again: bool = True
 
 
 class OpenAIBackend:
@@ -88,7 +70,7 @@ class OpenAIBackend:
         wait: sleeps for so many seconds.
 
     Raises:
-        InputError: OpenAI's own server without a key in the environment.
+        InputError: OpenAI's own server without a key in the environment, or an address that is none.
         MissingExtraError: the client is not installed.
     """
 
@@ -116,11 +98,14 @@ class OpenAIBackend:
                 f"model {model}: no server is named, and no key for OpenAI's is set",
                 allowed=f"--base-url, e.g. http://localhost:8000/v1, or a key in the environment as {KEY}",
             )
+        if self._server:
+            check_address(self._server, "--base-url" if base_url else SERVER)
         self._max_side, self._timeout, self._attempts, self._wait = max_side, timeout, attempts, wait
-        self._client = _client(self._server, self._key, timeout)
+        self._client = client_of(self._server, self._key, timeout)
         self._form = RequestForm(max_output=max_output)
         self._lock = threading.Lock()
         self._reached = False  # one request has been answered: a later 401 is a whim of the server
+        self._heard = False  # the server has said anything at all: what breaks later may mend
         self._asked: dict[str, tuple[str, dict[str, Any]]] = {}
         told = {
             "form": FORM,
@@ -135,8 +120,9 @@ class OpenAIBackend:
         """Return one reply for each question, in order.
 
         Raises:
-            InputError: the server refuses the key, or has no such model: no other question would fare
-                better.
+            InputError: there is no server, it refuses the key, or it has no such model: no other question
+                would fare better.
+            ImageError: an image that cannot be read; it names row and file.
         """
         return [self._ask(question) for question in questions]
 
@@ -154,10 +140,7 @@ class OpenAIBackend:
 
     def _ask(self, question: Question) -> Reply:
         start = time.monotonic()
-        try:
-            url = picture_of(question.row, question.modality, max_side=self._max_side).url
-        except ImageError as error:
-            return Reply("failed", error=str(error), attempts=0)
+        url = picture_of(question.row, question.modality, max_side=self._max_side).url
         words, wanted = self._words(question.modality)
         # the words first: servers keep what they worked out of a beginning that is always the same
         content: list[dict[str, Any]] = [
@@ -173,6 +156,7 @@ class OpenAIBackend:
         while True:
             sent += 1
             came = self._send(content, form.options(name, wanted))
+            self._heard = self._heard or isinstance(came, Arrived) or not came.unreached
             if isinstance(came, Arrived):
                 self._learn(form)
                 return came.reply(attempts=sent, seconds=time.monotonic() - start, clean=self._clean)
@@ -197,7 +181,7 @@ class OpenAIBackend:
             )
         return self._asked[modality]
 
-    def _send(self, content: list[dict[str, Any]], options: Mapping[str, Any]) -> Arrived | _Trouble:
+    def _send(self, content: list[dict[str, Any]], options: Mapping[str, Any]) -> Arrived | Trouble:
         import httpx2
         import openai
 
@@ -213,18 +197,13 @@ class OpenAIBackend:
                 for part in response.iter_bytes():
                     body += part
                     if time.monotonic() > until:
-                        return _Trouble(f"no whole reply within {self._timeout:g} s")
+                        return Trouble(f"no whole reply within {self._timeout:g} s")
                     if len(body) > LARGEST_BODY:
                         return Arrived(raw=body.decode("utf-8", "replace"))  # rejected: too long
-        except openai.APIStatusError as error:
-            return _refusal(error)
-        except (openai.APITimeoutError, httpx2.TimeoutException):
-            return _Trouble(f"no reply within {self._timeout:g} s")
-        except (openai.APIConnectionError, httpx2.HTTPError) as error:
-            reason = str(error.__cause__ or error) or type(error).__name__
-            return _Trouble(f"the connection failed: {reason}")
+        except (openai.APIError, httpx2.HTTPError) as error:
+            return trouble_of(error, self._timeout)
         came = read_body(bytes(body), self.schema, logprobs="logprobs" in options)
-        return came if isinstance(came, Arrived) else _Trouble(came)
+        return came if isinstance(came, Arrived) else Trouble(came)
 
     def _learn(self, form: RequestForm) -> None:
         """Keep the form that a server took, so that the next request is not turned down for the same."""
@@ -232,7 +211,13 @@ class OpenAIBackend:
             self._reached = True
             self._form = self._form.both(form)
 
-    def _raise_if_hopeless(self, trouble: _Trouble) -> None:
+    def _raise_if_hopeless(self, trouble: Trouble) -> None:
+        if trouble.unreached and not self._heard:
+            raise InputError(
+                f"the server {self._server or 'of OpenAI'} cannot be reached: "
+                f"{shown(self._clean(trouble.text), 300)}",
+                do="start it, or correct --base-url",
+            )
         if trouble.status in _NEVER and not self._reached:
             what = {401: f"the key in {KEY}", 403: f"the key in {KEY}", 404: f"the model {self.served}"}
             raise InputError(
@@ -244,50 +229,6 @@ class OpenAIBackend:
     def _clean(self, text: str) -> str:
         """Return a server's words without the key, should it repeat it."""
         return text.replace(self._key, "[key]") if self._key else text
-
-
-def _client(server: str, key: str, timeout: float) -> Any:
-    """Return the official client, without retries of its own."""
-    try:
-        import openai
-    except ImportError as error:
-        raise MissingExtraError(
-            "The backend `openai` needs the package openai. What to do: pip install 'nextreid[openai]'"
-        ) from error
-    return openai.OpenAI(
-        base_url=server or None,
-        api_key=key or "none",  # local servers take any, and the client insists on one
-        max_retries=0,
-        timeout=timeout,
-    )
-
-
-def _refusal(error: Any) -> _Trouble:
-    """Return what a reply with an error status says."""
-    status = int(error.status_code)
-    body = error.body
-    text = str(body.get("message") or body) if isinstance(body, dict) else str(error.message)
-    exhausted = status == 429 and getattr(error, "code", None) == "insufficient_quota"
-    return _Trouble(
-        f"status {status}: {text[:1000]}",
-        status=status,
-        retry_after=_retry_after(error.response.headers.get("retry-after")),
-        again=(status in _AGAIN or status >= 500) and not exhausted,
-    )
-
-
-def _retry_after(header: str | None) -> float | None:
-    """Return the seconds of a `Retry-After`, given as a number or as a date; None if there is none."""
-    if not header:
-        return None
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
-        except (ValueError, TypeError, OverflowError):
-            return None
-    return seconds if seconds >= 0 else 0.0
 
 
 def _pause(attempt: int, retry_after: float | None) -> float:

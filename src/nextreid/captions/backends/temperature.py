@@ -25,7 +25,7 @@ UNFITTED = 0.01
 LEAST, MOST = 1e-3, 10.0
 """Range that is searched: ours. At 0.001 a hundredth of a cosine decides; at 10 every value is as likely."""
 
-FIELDS = ("model", "weights_sha256", "kind", "temperature", "images")
+FIELDS = ("model", "weights_sha256", "kind", "size", "temperature", "images")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +49,7 @@ class FittedTemperature:
         model: the model's name, to be read by people.
         weights_sha256: of its weights, which is what counts.
         kind: person, vehicle ...
+        size: input (H,W) that the images had; at another, confidences are worth something else.
         temperature: modality -> temperature, above 0.
         images: modality -> labelled images it was fitted on.
     """
@@ -56,6 +57,7 @@ class FittedTemperature:
     model: str
     weights_sha256: str
     kind: str
+    size: tuple[int, int]
     temperature: Mapping[str, float]
     images: Mapping[str, int]
 
@@ -184,10 +186,16 @@ def _entry(value: Any, place: str) -> FittedTemperature:
         )
         if not fine or not given:
             raise InputError(f"{place}: {name} is {str(table)[:80]}", allowed="modality: number above 0")
+    size = value["size"]
+    if not (
+        isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)
+    ):
+        raise InputError(f"{place}: size is {str(size)[:80]}", allowed="[height, width] in pixels")
     return FittedTemperature(
         model=str(value["model"]),
         weights_sha256=str(value["weights_sha256"]),
         kind=str(value["kind"]),
+        size=(size[0], size[1]),
         temperature={str(name): float(number) for name, number in given.items()},
         images={str(name): int(number) for name, number in images.items()},
     )

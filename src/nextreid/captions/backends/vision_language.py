@@ -79,17 +79,19 @@ class VisionLanguageBackend:
         self.fingerprint = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def ask(self, questions: Sequence[Question]) -> list[Reply]:
-        """Return one reply for each question, in order; a failure is a reply."""
+        """Return one reply for each question, in order; a failure is a reply.
+
+        Raises:
+            ImageError: an image that cannot be read; it names row and file.
+        """
         return [self._answer(question) for question in questions]
 
     def _answer(self, question: Question) -> Reply:
         started = perf_counter()
         row, modality = question.row, question.modality
+        pixels = read_image(row.paths[modality], box=row.boxes.get(modality), where=row.where(modality))
         try:
-            pixels = read_image(row.paths[modality], box=row.boxes.get(modality), where=row.where(modality))
             pieces, asked = self._generate(self._shrunk(pixels), instructions(self.schema, modality))
-        except NextReidError as error:
-            return Reply("failed", error=str(error), seconds=perf_counter() - started)
         except (RuntimeError, ValueError, TypeError) as error:  # out of memory; an image that it cannot take
             reason = f"{type(error).__name__}: {_sentence(error)}"
             return Reply("failed", error=reason, seconds=perf_counter() - started)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nextreid.attributes.schema import Schema
 from nextreid.captions.answers import Question, Reply
 from nextreid.data.rows import Row
-from nextreid.errors import InputError, NextReidError
+from nextreid.errors import InputError
 
 Vectors = NDArray[np.float32]
 
@@ -80,24 +80,18 @@ class ZeroShotBackend:
         self.fingerprint = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def ask(self, questions: Sequence[Question]) -> list[Reply]:
-        """Return one reply for each question, in order; an image that cannot be read is a failed one."""
+        """Return one reply for each question, in order.
+
+        Raises:
+            ImageError: an image that cannot be read; it names row and file.
+        """
         replies: list[Reply | None] = [None] * len(questions)
         for modality in dict.fromkeys(question.modality for question in questions):
             places = [at for at, question in enumerate(questions) if question.modality == modality]
-            for at, reply in zip(
-                places, self._look([questions[at].row for at in places], modality), strict=True
-            ):
+            vectors = self._encode([questions[at].row for at in places], modality)
+            for at, reply in zip(places, self.replies(vectors, modality), strict=True):
                 replies[at] = reply
         return [reply for reply in replies if reply is not None]
-
-    def _look(self, rows: Sequence[Row], modality: str) -> list[Reply]:
-        try:
-            vectors = self._encode(rows, modality)
-        except NextReidError as error:
-            if len(rows) == 1:
-                return [Reply("failed", error=str(error))]
-            return [self._look([row], modality)[0] for row in rows]  # to tell the bad image from the others
-        return self.replies(vectors, modality)
 
     def replies(self, vectors: Vectors, modality: str) -> list[Reply]:
         """Return the replies about images that are encoded already.

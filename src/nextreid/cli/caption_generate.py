@@ -169,9 +169,7 @@ def _estimate(
     terminal.table(
         "would be asked (tokens and cost are estimates)",
         ("model", "requests", "answered before", "tokens read", "tokens written", "cost"),
-        [
-            [*list(entry.values())[:-1], "none" if local else _shown_cost(entry["cost"])] for entry in entries
-        ],
+        [[*list(entry.values())[:-1], "none" if local else _shown_cost(entry["cost"])] for entry in entries],
     )
     if prices is None and args.backend == "openai":
         terminal.remark("--price-in and --price-out, per million tokens, tell the cost")

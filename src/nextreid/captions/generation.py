@@ -22,6 +22,7 @@ from nextreid.captions.collecting import UNKNOWN, fault_counts, read_answers, un
 from nextreid.captions.contradictions import write_contradictions
 from nextreid.captions.fusion import Merged
 from nextreid.captions.log import latest, read_log
+from nextreid.captions.origin import FROM_TRUTH
 from nextreid.captions.rule import Rule, read_rule
 from nextreid.captions.table import CaptionTable
 from nextreid.data.rows import Manifest
@@ -116,7 +117,11 @@ def notes(
         backends: that will be asked.
         splits, modalities: that they will be asked about.
     """
-    models = {one.model: {"backend": kind, "fingerprint": one.fingerprint} for one in backends}
+    models = {
+        one.model: {"backend": kind, "fingerprint": one.fingerprint}
+        | ({FROM_TRUTH: True} if one.from_truth else {})
+        for one in backends
+    }
     described = {*before.get("modalities", ()), *modalities}
     return {
         "version": __version__,

@@ -144,6 +144,9 @@ def test_without_an_answer_no_captions_are_written(
             assert f"{3 * COUNT} refused, 0 failed" in words(said.out)
     assert not (out / "captions.parquet").exists()
     assert not (out / "text").exists()
+    assert main(["caption", "merge", str(out), "--data", str(data.root)]) == 2
+    assert "refusals and failures" in words(capsys.readouterr().err)
+    assert not (out / "captions.parquet").exists()
     with Server() as server:
         assert generate(data, tmp_path / "E", *there[:3], server.url, "--model", "m") == 0
     assert (tmp_path / "E" / "captions.parquet").exists()

@@ -80,8 +80,8 @@ def read_sets(
     """Read the answers of caption sets of one schema: (schema, answers, what each run.yaml says).
 
     Raises:
-        InputError: a folder that is none or has no answers, schemas that differ, one model that answered
-            under different settings in two of them, or a model that none has.
+        InputError: a folder that is none or has no answers (refusals alone are none), schemas that differ,
+            one model that answered under different settings in two of them, or a model that none has.
     """
     from nextreid.captions.caption_set import answers_of, difference, read_run
     from nextreid.captions.collecting import read_answers
@@ -108,6 +108,11 @@ def read_sets(
     held = sorted({answer.model for answer in answers})
     named = held if models is None else [_held(name, held) for name in models]
     kept = [answer for answer in answers if answer.model in named]
+    if not any(answer.outcome == "answered" for answer in kept):
+        raise InputError(
+            f"{', '.join(map(str, folders))}: no answer, only {len(kept)} refusals and failures",
+            do="run `nextreid caption generate` again; its `faults.jsonl` tells why",
+        )
     return schema, kept, [run for run, _ in found]
 
 

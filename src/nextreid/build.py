@@ -10,7 +10,7 @@ import numpy as np
 
 from nextreid.attributes.grammar import Grammar
 from nextreid.attributes.schema import Schema, load_schema
-from nextreid.captions.sentences import Captions, captions_of
+from nextreid.captions.sentences import Captions, captions_of, count_described
 from nextreid.config import Config
 from nextreid.data.augment import Augmentation
 from nextreid.data.batch import Prompts
@@ -124,6 +124,7 @@ def training_job(config: Config, manifest: Manifest, *, device: str) -> Training
         else None
     )
     training = carved.train if carved else rows
+    described = count_described(captions, config.data.captions, training)
     pretrained = untrained_model(config, manifest, schema=schema, captions=captions, modalities=modalities)
     data = _training_set(config, training, pretrained, captions)
     validation = carved.validation if carved else ()
@@ -145,7 +146,7 @@ def training_job(config: Config, manifest: Manifest, *, device: str) -> Training
             },
         ),
         captions=captions,
-        described=sum(bool(captions.sentences(row.observation)) for row in training),
+        described=described,
     )
 
 

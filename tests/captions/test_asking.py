@@ -116,7 +116,8 @@ def test_the_first_failure_is_told_at_once_and_prose_refusals_are_counted(tmp_pa
             Reply("failed", error=f"gone {q.row.index}")
             if q.row.index > 1
             else Reply("answered", raw=said[q.row.index])
-        )
+        ),
+        seconds=0.01,
     )
     done = run(
         tmp_path / "log",

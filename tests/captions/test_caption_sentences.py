@@ -1,6 +1,7 @@
 """Sentences of caption sets: found by name, as sure as their slots, resting on all their evidence."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from nextreid.captions.caption_set import write_caption_set
 from nextreid.captions.sentences import captions_of, sentences_of, set_names
 from nextreid.captions.slots import UNFILLED, Slot
 from nextreid.captions.table import CaptionTable
+from nextreid.cli.main import main
 from nextreid.data.manifest import Manifest, load_manifest
 from nextreid.errors import InputError
 from nextreid.observation import Sentence
@@ -134,6 +136,36 @@ def test_what_was_made_from_a_worlds_truth_is_labelled(manifest: Manifest) -> No
     )
     assert captions_of(manifest, "drawn", PERSON, truth=False).from_truth
     assert captions_of(manifest, "none", PERSON, truth=True).sentences("first") == ()
+
+
+def test_the_truth_in_words_stays_the_truth_by_whatever_way_it_came(
+    manifest: Manifest, tmp_path: Path
+) -> None:
+    root = manifest.root
+    theirs = write_published(tmp_path / "theirs" / "text", "A man. He is wearing a hoodie.")
+    (root / "world.json").write_text("{}")
+    own = write_published(root / "text", "A man. He is wearing a shirt.")
+    copied = Path(shutil.copytree(own, tmp_path / "copied"))
+    sets = root / "captions"
+
+    def caption(verb: str, source: Path, name: str) -> bool:
+        words = ["caption", verb, "--data", str(root), "--out", str(sets / name), "--quiet"]
+        given = ["--backend", "replay", "--split", "train", "--modalities", "rgb", "--model", str(source)]
+        assert main([*words, *(given if verb == "generate" else [str(source)])]) == 0
+        return captions_of(manifest, name, PERSON, truth=False).from_truth
+
+    assert caption("import", own, "imported")
+    assert caption("import", copied, "of_a_copy")
+    assert caption("import", sets / "imported" / "text", "imported_again")
+    assert not caption("import", theirs, "theirs")
+    assert caption("generate", own, "replayed")
+    assert caption("generate", root, "of_the_world")
+    assert caption("generate", sets / "replayed", "replayed_again")
+    assert caption("generate", sets / "imported", "of_the_table")
+    assert not caption("generate", theirs, "others")
+    merge = ["caption", "merge", *(str(sets / name) for name in ("others", "replayed")), "--data", str(root)]
+    assert main([*merge, "--out", str(sets / "both"), "--quiet"]) == 0
+    assert captions_of(manifest, "both", PERSON, truth=False).from_truth
 
 
 def test_captions_of_other_things_are_refused(manifest: Manifest) -> None:

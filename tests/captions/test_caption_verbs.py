@@ -166,6 +166,10 @@ def test_what_is_not_held_cannot_be_exported(
 
 def test_show_says_where_values_come_from(plain: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = {"upper": {"value": "coat", "confidence": 0.9}, "shoes": {"value": "\x1b[2J<b>", "confidence": 2}}
+    raw |= {
+        "carrying": {"value": "unknown", "confidence": 0.9},
+        "lower": {"value": "unknown", "confidence": 0.9},
+    }
     with AnswerLog(plain / "answers.jsonl") as log:
         log.append(Record("eye\x1b[31m", "f", "a", "rgb", Reply("answered", raw=json.dumps(raw))))
         log.append(Record("eye\x1b[31m", "f", "b", "rgb", Reply("failed", error="no connection")))
@@ -174,6 +178,7 @@ def test_show_says_where_values_come_from(plain: Path, capsys: pytest.CaptureFix
     assert "\x1b" not in out
     for text in ("He is wearing a red coat.", "0.90", "upper coat 0.90", "shoes: value not allowed", "tir"):
         assert text in out
+    assert "said unknown of carrying, lower" in out
     assert main(["caption", "show", "b", "--captions", str(plain)]) == 0
     assert "failed" in capsys.readouterr().out
     assert main(["caption", "show", "a", "--captions", str(plain), "--json"]) == 0

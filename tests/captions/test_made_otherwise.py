@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 from caption_cases import slots_of, write_published
-from small_data import small_data
+from small_data import drawn_truth, small_data
 
 from nextreid.attributes.schema import Schema, load_schema
 from nextreid.captions.caption_set import difference, write_caption_set, write_run
@@ -102,6 +102,20 @@ def test_a_schema_of_another_kind_is_warned_of(
     for schema, warned in (("person", False), (str(file), True)):
         main([*words, "--schema", schema, "--quiet"])
         assert ("describes a robot, and the data hold person" in capsys.readouterr().err) == warned
+
+
+def test_a_dry_run_without_a_server_costs_nothing(
+    data: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn_truth(data, PERSON)
+    words = ["caption", "generate", "--data", str(data.root), "--out", str(tmp_path / "out"), "--dry-run"]
+    assert main([*words, "--backend", "simulated"]) == 0
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "simulated:default" in line]
+    assert row.split()[-1] == "none"
+    words += ["--backend", "openai", "--model", "m", "--base-url", "http://127.0.0.1:9/v1"]
+    assert main(words) == 0
+    assert "unknown" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
 
 
 def test_captions_that_describe_the_answer_come_with_what_to_do(data: Manifest) -> None:

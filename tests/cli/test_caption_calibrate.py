@@ -13,11 +13,11 @@ from nextreid.cli.terminal import Terminal
 @pytest.mark.parametrize(
     ("own", "together", "said", "warned"),
     [
-        (0.8, 0.4, "from 0.800 on an image keeps its own value; any other value is stated from 0.400", False),
-        (1.0, 0.4, "an image alone is nowhere the best source; every value is stated from 0.400", False),
-        (None, 0.4, "an image alone is never 90 % right; every value is stated from 0.400", True),
-        (0.8, None, "images together are never 90 % right, so every other value is left out", True),
-        (None, None, "images together are never 90 % right, so nothing is stated", True),
+        (0.8, 0.4, "from a confidence of 0.800 on; any other value is stated where all images", False),
+        (1.0, 0.4, "decides nothing (together they are right more often); every value is stated", False),
+        (None, 0.4, "(it is never surely 90 % right); every value is stated where all images", True),
+        (0.8, None, "images together are never surely 90 % right, so every other value is left out", True),
+        (None, None, "images together are never surely 90 % right, so nothing is stated", True),
     ],
 )
 def test_what_will_be_stated_is_said(

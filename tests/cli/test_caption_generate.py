@@ -207,8 +207,9 @@ def test_several_models_answer_and_stay_in_the_set(
 ) -> None:
     out = tmp_path / "C"
     with Server(answers=answers) as server:
-        generate(data, out, server, "--model", "a", "b", "--split", "test", capsys=capsys)
-        generate(data, out, server, "--model", "c", "--split", "test", "--modalities", "rgb", capsys=capsys)
+        part = ("--split", "test")
+        generate(data, out, server, "--model", "a", "b", *part, capsys=capsys)
+        generate(data, out, server, "--model", "a", "b", "c", *part, "--modalities", "rgb", capsys=capsys)
         counts = server.counts()
     half = COUNT // 2
     models = [key.split(" ")[1] for key in counts["answered"]]

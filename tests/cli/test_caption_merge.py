@@ -46,7 +46,7 @@ def test_answers_of_several_sets_become_one(made: Path, capsys: pytest.CaptureFi
     one = run(
         capsys,
         *("caption", "merge", made / "default", made / "other", "--data", made / "world"),
-        *("--model", "simulated:other", "--out", made / "only"),
+        *("--model", "other", "--out", made / "only"),
     )
     assert one["slots"] == len(read_caption_set(made / "other").table.slots)
     assert read_caption_set(made / "only").table == read_caption_set(made / "other").table
@@ -75,8 +75,11 @@ def test_a_set_can_be_merged_anew_in_its_place(made: Path, capsys: pytest.Captur
     assert len(after.table) < len(before)
     assert after.run["complement_threshold"] == 0.9
     assert (made / "again" / "answers.jsonl").read_bytes() == log
-    run(capsys, *words, "--backend", "simulated", "--model", "other")
-    assert read_caption_set(made / "again").table == before, "generate goes by its own rule"
+    assert main([*map(str, words), "--backend", "simulated", "--model", "other"]) == 0
+    assert "set notes: complement threshold 0.9" in " ".join(capsys.readouterr().out.split())
+    assert read_caption_set(made / "again").table == after.table, "generate goes by the set's rule"
+    run(capsys, "caption", "merge", made / "again", "--data", made / "world")
+    assert read_caption_set(made / "again").table == before
 
 
 def test_a_calibration_is_fitted_proven_and_used(made: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -136,6 +136,31 @@ def test_one_recipe_trains_on_either_set(data: Manifest, tmp_path: Path, capsys)
     assert "first, second" in " ".join(capsys.readouterr().err.split())
 
 
+def test_a_named_set_must_describe_training_observations_and_few_are_warned_of(
+    data: Manifest, tmp_path: Path, capsys
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE)
+    rows = [replace(row, split="test") if row.observation == "o7" else row for row in data.rows]
+    text = (data.root / "manifest.csv").read_text().replace("o7,3,train", "o7,3,test")
+    (data.root / "manifest.csv").write_text(text)
+    for name, of in (("strange", "o7"), ("few", "o0"), ("silent", "")):
+        slots = tuple(slots_of(o, "rgb", SURE, 0.9, ("rgb",)) for o in (of,) if o)
+        write_caption_set(data.root / "captions" / name, CaptionTable(slots), rows, PERSON, run={})
+
+    def train(name: str) -> tuple[int, str]:
+        words = ["--out", str(tmp_path / "runs" / name), "--config", str(recipe), "--data.captions", name]
+        code = main(["train", "--data", str(data.root), *words, "--device", "cpu", "--quiet"])
+        return code, " ".join(capsys.readouterr().err.split())
+
+    for name in ("strange", "silent"):
+        code, said = train(name)
+        assert (code, "describe none of the 7 training observations" in said) == (2, True)
+    code, said = train("few")
+    assert (code, "describes 1 of 7 training observations" in said) == (0, True)
+    assert "Few captions" not in train("second")[1]
+
+
 def test_a_trained_model_keeps_its_threshold(data: Manifest) -> None:
     def reader(threshold: float) -> NextReID:
         config = Config(

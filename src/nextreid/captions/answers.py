@@ -59,12 +59,14 @@ class Backend(Protocol):
         parallel: whether several threads may ask at once.
         fingerprint: hash of everything that changes its answers: prompt, schema, settings. An answer of
             another fingerprint is asked for again.
+        from_truth: its answers come from a synthetic world's truth: they describe the answer.
     """
 
     model: str
     batch: int
     parallel: bool
     fingerprint: str
+    from_truth: bool
 
     def ask(self, questions: Sequence[Question]) -> list[Reply]:
         """Return one reply for each question, in order; a failure is a reply.

@@ -61,7 +61,7 @@ def check_finished(folder: str | Path) -> None:
             f"; or make captions of the answers that arrived: `nextreid caption merge {folder} --data ...`"
         )
         raise InputError(
-            f"{folder} was interrupted: it has {RUN} and no {TABLE} yet",
+            f"{folder} was interrupted, or no model answered: it has {RUN} and no {TABLE}",
             do="run the same `nextreid caption generate` again, which goes on"
             + (merge if (folder / ANSWERS).is_file() else ""),
         )

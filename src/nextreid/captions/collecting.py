@@ -9,6 +9,9 @@ from nextreid.captions.answers import Answer
 from nextreid.captions.log import latest, read_log
 from nextreid.captions.parsing import ReplyReader
 
+UNKNOWN = "hidden"
+"""The reason by which a model says that it cannot tell a value: asked for, and no fault of its reply."""
+
 
 def read_answers(
     path: str | Path, schema: Schema, *, fingerprints: Mapping[str, str] | None = None
@@ -38,8 +41,19 @@ def read_answers(
 
 
 def fault_counts(answers: Iterable[Answer]) -> dict[str, dict[str, int]]:
-    """Return model -> reason -> how often, commonest first."""
+    """Return model -> reason -> how often, commonest first; to say "unknown" is none."""
     counts: dict[str, Counter[str]] = {}
     for answer in answers:
-        counts.setdefault(answer.model, Counter()).update(fault.reason for fault in answer.faults)
+        counts.setdefault(answer.model, Counter()).update(
+            fault.reason for fault in answer.faults if fault.reason != UNKNOWN
+        )
     return {model: dict(found.most_common()) for model, found in sorted(counts.items())}
+
+
+def unknown_counts(answers: Iterable[Answer]) -> dict[str, int]:
+    """Return model -> how often it said that it cannot tell a value."""
+    counts: dict[str, int] = {}
+    for answer in answers:
+        said = sum(fault.reason == UNKNOWN for fault in answer.faults)
+        counts[answer.model] = counts.get(answer.model, 0) + said
+    return dict(sorted(counts.items()))

@@ -23,6 +23,7 @@ from nextreid.captions.caption_set import (
     is_caption_set,
     write_run,
 )
+from nextreid.captions.origin import FROM_TRUTH, truth_of_world
 from nextreid.captions.published import cleaned
 from nextreid.captions.slots import Slot
 from nextreid.captions.table import CaptionTable, write_table
@@ -167,6 +168,7 @@ def import_captions(folder: str | Path, manifest: Manifest, schema: Schema, out:
         "source": folder.resolve().name,
         "files": files,
         "data": {"name": manifest.name, "sha256": manifest.sha256},
+        FROM_TRUTH: truth_of_world(folder, root=manifest.root),
     }
     _copied(folder, out / TEXT, files)
     write_table(table, out / TABLE)

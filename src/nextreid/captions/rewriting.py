@@ -174,6 +174,7 @@ class RewriteBackend:
 
     batch = 1
     parallel = True
+    from_truth = False  # of its own: that of the captions it polishes stays noted
 
     def __init__(
         self, complete: Complete, captions: Mapping[Key, Sequence[Slot]], schema: Schema, *, model: str

@@ -7,20 +7,15 @@ from pathlib import Path
 
 from nextreid.attributes.schema import Schema
 from nextreid.captions.caption_set import TABLE, TEXT, check_finished, read_caption_set
+from nextreid.captions.origin import set_from_truth, truth_of_world
 from nextreid.captions.published import OddCaption, find_captions, read_published
 from nextreid.captions.slots import UNFILLED, Slot
-from nextreid.data.rows import Manifest
+from nextreid.data.rows import Manifest, Row
 from nextreid.errors import InputError
 from nextreid.observation import Sentence
 
 SETS = "captions"
 """Folder of a data set that holds its caption sets, each under its name."""
-
-WORLD_FILE = "world.json"
-"""Beside a synthetic world's captions: they were written from its truth."""
-
-SIMULATED = "simulated"
-"""What the names of models begin with whose answers were drawn from a world's truth."""
 
 
 ANSWER_BESIDE = "none (those beside the data describe the answer)"
@@ -68,9 +63,31 @@ def captions_of(manifest: Manifest, choice: str, schema: Schema, *, truth: bool)
     folder = find_captions(manifest)
     if folder is None:
         return Captions("none (no caption files beside the data)")
-    if not truth and _of_a_world(folder):
+    if not truth and truth_of_world(folder):
         return Captions(ANSWER_BESIDE)
     return read_captions(folder, manifest, schema)
+
+
+def count_described(captions: Captions, choice: str, rows: Sequence[Row]) -> int:
+    """Return how many training observations found a caption.
+
+    Args:
+        captions: of the data set.
+        choice: as for `captions_of`.
+        rows: the training observations.
+
+    Raises:
+        InputError: none, of captions that were asked for by name.
+    """
+    described = sum(bool(captions.sentences(row.observation)) for row in rows)
+    if choice not in ("auto", "none") and not described:
+        raise InputError(
+            f"The captions {captions.source} describe none of the {len(rows)} training observations",
+            allowed="captions of the training split",
+            do="make some (`nextreid caption generate` without --split describes both splits), or train "
+            "with --data.captions none",
+        )
+    return described
 
 
 def set_names(manifest: Manifest) -> tuple[str, ...]:
@@ -113,11 +130,9 @@ def read_captions(folder: str | Path, manifest: Manifest, schema: Schema) -> Cap
     files = folder / TEXT if (folder / TEXT).is_dir() else folder
     store = read_published(files, manifest, schema)
     said = {row.observation: store.sentences(row.observation) for row in manifest.rows}
-    return Captions(str(folder), from_truth=_of_a_world(files), odd=store.odd, _said=said)
-
-
-def _of_a_world(folder: Path) -> bool:
-    return (folder.parent / WORLD_FILE).is_file()
+    return Captions(
+        str(folder), from_truth=truth_of_world(files, root=manifest.root), odd=store.odd, _said=said
+    )
 
 
 def _from_set(folder: Path, manifest: Manifest, schema: Schema) -> Captions:
@@ -140,7 +155,7 @@ def _from_set(folder: Path, manifest: Manifest, schema: Schema) -> Captions:
     models = {model for slot in held.table.slots for model in slot.source_model}
     return Captions(
         str(folder),
-        from_truth=any(model.split(":")[0] == SIMULATED for model in models),
+        from_truth=set_from_truth(held.run, models),
         _said={name: tuple(sentences) for name, sentences in said.items()},
     )
 

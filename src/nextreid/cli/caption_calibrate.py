@@ -129,7 +129,7 @@ def _say(found: "Calibrated", args: argparse.Namespace, terminal: Terminal) -> N
     )
     if not all(found.reached):
         terminal.warn(
-            f"Too few claims that are surely {wanted} right: label more observations, or ask for less with "
+            f"Too few claims are surely {wanted} right: label more observations, or ask for less with "
             "--target-precision."
         )
     for model, modality in found.unmapped:
@@ -158,13 +158,14 @@ def _rule(found: "Calibrated", wanted: str) -> str:
     fit, (own, together) = found.calibration, found.reached
     least = 1.0 if fit.threshold is None else fit.threshold
     complement = 1.0 if fit.complement_threshold is None else fit.complement_threshold
-    alone = f"from {least:.3f} on an image keeps its own value"
+    alone = f"an image keeps its own value from a confidence of {least:.3f} on"
     if least >= 1.0:
-        alone = f"an image alone is {'nowhere the best source' if own else f'never {wanted} right'}"
+        why = "together they are right more often" if own else f"it is never surely {wanted} right"
+        alone = f"an image by itself decides nothing ({why})"
     if complement < 1.0:
         rest = "every" if least >= 1.0 else "any other"
-        return f"{alone}; {rest} value is stated from {complement:.3f} of all its images together"
-    none = "nothing is complemented" if together else f"images together are never {wanted} right"
+        return f"{alone}; {rest} value is stated where all images together reach {complement:.3f}"
+    none = "nothing is complemented" if together else f"images together are never surely {wanted} right"
     left = "nothing is stated" if least >= 1.0 else "every other value is left out"
     return f"{alone}; {none}, so {left}"
 

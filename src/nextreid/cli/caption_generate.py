@@ -5,23 +5,22 @@ import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from nextreid.cli.caption_backends import add_backend_options, make_backends
+from nextreid.cli.caption_generated import say_generated
 from nextreid.cli.caption_schema import warn_of_kind
 from nextreid.cli.reading import open_data
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb, whole_number
-from nextreid.errors import InputError
+from nextreid.cli.writing import check_out_folder
+from nextreid.errors import ImageError, InputError
 
 if TYPE_CHECKING:
     from nextreid.attributes.schema import Schema
     from nextreid.captions.answers import Backend
-    from nextreid.captions.asking import Asked
-    from nextreid.captions.generation import Answered
     from nextreid.captions.spending import Budget, Prices
     from nextreid.data.manifest import Manifest, Row
 
@@ -52,8 +51,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.captions.asking import ask_all
     from nextreid.captions.caption_set import ANSWERS, write_run
-    from nextreid.captions.generation import notes, notes_before, write_answered
+    from nextreid.captions.generation import check_models, notes, notes_before, write_answered
     from nextreid.captions.log import AnswerLog
+    from nextreid.captions.rule import read_rule
     from nextreid.data.rows import SPLITS
 
     prices = _prices(args)
@@ -66,9 +66,12 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     warn_of_kind(schema, rows, terminal)
     modalities = _modalities(args.modalities, manifest, schema, terminal)
     before = notes_before(args.out, manifest, schema)
+    rule = read_rule(args.out, before)
     backends = make_backends(args, schema, manifest, terminal)
+    before = check_models(args.out, before, backends)
     if args.dry_run:
         return _estimate(args, schema, rows, modalities, backends, prices, terminal)
+    check_out_folder(args.out)
     splits = (args.split,) if args.split else SPLITS
     run = notes(before, manifest, args.backend, backends, splits=splits, modalities=modalities)
     write_run(args.out, schema, run)
@@ -83,12 +86,16 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
                 concurrency=args.concurrency,
                 budget=budget,
                 progress=terminal.progress,
+                first_failure=lambda why: terminal.warn(f"A question failed: {why}"),
             )
         except KeyboardInterrupt:
             terminal.warn(f"Every reply is kept in {log.path}: the same command goes on.")
             raise
+        except ImageError:
+            terminal.warn(f"Every reply is kept in {log.path}; --on-error skip leaves such images out.")
+            raise
     found = write_answered(args.out, manifest, schema, run)
-    return _say(args, done, found, opened.summary(), terminal)
+    return say_generated(args.out, done, found, rule, opened.summary(), terminal)
 
 
 def _schema(choice: str, rows: "Sequence[Row]") -> "Schema":
@@ -123,52 +130,6 @@ def _modalities(
     return shown
 
 
-def _say(
-    args: argparse.Namespace,
-    done: "Asked",
-    found: "Answered",
-    left_out: dict[str, Any],
-    terminal: Terminal,
-) -> int:
-    merged = found.merged
-    cost = "" if done.cost is None else f", cost {done.cost:.4g}"
-    rate = done.asked / max(done.seconds, 1e-9)
-    terminal.text(
-        f"{done.asked} images asked about ({rate:.1f} a second{cost}), {done.reused} answers were there; "
-        f"{done.refused} refused, {done.failed} failed"
-    )
-    for model, reasons in found.faults.items():
-        shown = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-        terminal.text(f"    {model}: {shown or 'no fault'}")
-    terminal.text(
-        f"{len(merged.table.slots)} slots: {merged.own} by their own image, {merged.complemented} "
-        f"complemented; {merged.dropped} dropped, {len(merged.contradictions)} contradictions"
-    )
-    if done.left:
-        why = f"stopped by {done.stopped_by}"
-        terminal.warn(f"{done.left} images are not asked about yet ({why}): the same command goes on.")
-    if done.failed:
-        terminal.warn(
-            f"{done.failed} got no reply, and will be asked about again; the last: {done.last_error}"
-        )
-    terminal.text(str(args.out))
-    terminal.result(
-        {
-            "captions": str(args.out),
-            "asked": asdict(done),
-            "answers": found.answers,
-            "faults": found.faults,
-            "slots": len(merged.table.slots),
-            "own": merged.own,
-            "complemented": merged.complemented,
-            "dropped": merged.dropped,
-            "contradictions": len(merged.contradictions),
-            "left_out": left_out,
-        }
-    )
-    return 1 if done.failed or done.stopped_by == "failures" else 0
-
-
 def _estimate(
     args: argparse.Namespace,
     schema: "Schema",
@@ -187,6 +148,7 @@ def _estimate(
     log = args.out / ANSWERS
     asked = list(questions_of(rows, modalities))
     entries = []
+    local = args.backend != "openai"
     for one in backends:
         found = latest(read_log(log), {one.model: one.fingerprint}).values() if log.is_file() else ()
         known = [record for record in found if record.reply.outcome != "failed"]
@@ -202,20 +164,21 @@ def _estimate(
             "answered": len(asked) - len(left),
         }
         entry |= {"input_tokens": read, "output_tokens": written}
-        entry["cost"] = None if prices is None else prices.of((read, written))
+        entry["cost"] = 0.0 if local else None if prices is None else prices.of((read, written))
         entries.append(entry)
     terminal.table(
         "would be asked (tokens and cost are estimates)",
         ("model", "requests", "answered before", "tokens read", "tokens written", "cost"),
-        [
-            [*list(entry.values())[:-1], "unknown" if entry["cost"] is None else f"{entry['cost']:.2f}"]
-            for entry in entries
-        ],
+        [[*list(entry.values())[:-1], "none" if local else _shown_cost(entry["cost"])] for entry in entries],
     )
     if prices is None and args.backend == "openai":
         terminal.remark("--price-in and --price-out, per million tokens, tell the cost")
     terminal.result({"dry_run": entries})
     return 0
+
+
+def _shown_cost(cost: float | None) -> str:
+    return "unknown" if cost is None else f"{cost:.2f}"
 
 
 def _prices(args: argparse.Namespace) -> "Prices | None":

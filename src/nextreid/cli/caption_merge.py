@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nextreid.cli.reading import open_data
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb
+from nextreid.cli.writing import check_out_folder
 from nextreid.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +35,13 @@ def share(text: str) -> float:
 def add_answer_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options that say whose answers are used."""
     parser.add_argument("captions", metavar="C", type=Path, nargs="+", help="caption sets with answers")
-    parser.add_argument("--model", metavar="NAME", action="extend", nargs="+", help="use only these answers")
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        action="extend",
+        nargs="+",
+        help="use only the answers of these; clip:builtin:x or builtin:x",
+    )
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -73,8 +80,8 @@ def read_sets(
     """Read the answers of caption sets of one schema: (schema, answers, what each run.yaml says).
 
     Raises:
-        InputError: a folder that is none or has no answers, schemas that differ, one model that answered
-            under different settings in two of them, or a model that none has.
+        InputError: a folder that is none or has no answers (refusals alone are none), schemas that differ,
+            one model that answered under different settings in two of them, or a model that none has.
     """
     from nextreid.captions.caption_set import answers_of, difference, read_run
     from nextreid.captions.collecting import read_answers
@@ -99,18 +106,30 @@ def read_sets(
                 )
         answers += read_answers(answers_of(folder, run), schema, fingerprints=prints or None)
     held = sorted({answer.model for answer in answers})
-    strange = [name for name in models or () if name not in held]
-    if strange:
-        raise InputError(f"option --model: no answers of {', '.join(strange)}", allowed=", ".join(held))
-    kept = [answer for answer in answers if models is None or answer.model in models]
+    named = held if models is None else [_held(name, held) for name in models]
+    kept = [answer for answer in answers if answer.model in named]
+    if not any(answer.outcome == "answered" for answer in kept):
+        raise InputError(
+            f"{', '.join(map(str, folders))}: no answer, only {len(kept)} refusals and failures",
+            do="run `nextreid caption generate` again; its `faults.jsonl` tells why",
+        )
     return schema, kept, [run for run, _ in found]
+
+
+def _held(name: str, held: Sequence[str]) -> str:
+    """Return the model that a name means: its whole name, or that without the backend before it."""
+    meant = [name] if name in held else [one for one in held if one.partition(":")[2] == name]
+    if len(meant) != 1:
+        what = f"{name} may be any of {', '.join(meant)}" if meant else f"no answers of {name}"
+        raise InputError(f"option --model: {what}", allowed=", ".join(held))
+    return meant[0]
 
 
 def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.captions.calibration import read_calibration
     from nextreid.captions.caption_set import write_caption_set
     from nextreid.captions.contradictions import contradiction_counts, write_contradictions
-    from nextreid.captions.fusion import merge_answers
+    from nextreid.captions.rule import Rule
 
     out = _out(args)
     _check_options(args)
@@ -130,23 +149,19 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     described = {name for run in runs for name in run.get("modalities", ())}
     modalities = [name for name in manifest.modalities if not described or name in described]
     rows = [row for row in manifest.rows if not splits or row.split in splits]
-    merged = merge_answers(
-        answers,
-        schema,
-        rows,
+    rule = Rule(
         method=args.method,
         threshold=args.threshold,
         complement_threshold=args.complement_threshold,
         calibration=calibration,
+        calibrated_by=args.calibration.name if args.calibration else None,
         seed=(args.seed or 0) if args.vary else None,
     )
+    merged = rule.merge(answers, schema, rows)
     counts = contradiction_counts(merged)
     run = {key: value for one in reversed(runs) for key, value in one.items()}
     run |= {
-        "method": args.method,
-        "threshold": args.threshold,
-        "complement_threshold": args.complement_threshold,
-        "calibration": args.calibration.name if args.calibration else None,
+        **rule.notes(),
         "merged": [folder.name for folder in args.captions],
         "splits": splits or sorted({row.split for row in rows}),
         "modalities": modalities,
@@ -155,6 +170,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     }
     write_caption_set(out, merged.table, rows, schema, run=run, modalities=modalities, root=manifest.root)
     write_contradictions(out, merged)
+    rule.keep_calibration(out)
     return _say(out, merged, counts, terminal)
 
 
@@ -164,6 +180,7 @@ def _out(args: argparse.Namespace) -> Path:
     out: Path = args.captions[0] if args.out is None else args.out
     if out not in args.captions and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"option --out: {out} exists and is not empty", do="name a new folder")
+    check_out_folder(out)
     return out
 
 

@@ -76,6 +76,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
             concurrency=args.concurrency,
             budget=_budget(args),
             progress=terminal.progress,
+            first_failure=lambda why: terminal.warn(f"A question failed: {why}"),
         )
     records = [
         record
@@ -96,7 +97,8 @@ def _check(args: argparse.Namespace) -> None:
     if args.out.is_dir() and any(args.out.iterdir()) and not (args.out / LOG).is_file():
         raise InputError(f"option --out: {args.out} holds something else", do="name a new folder")
     if (args.out / LOG).is_file():
-        others = sorted({record.model for record in read_log(args.out / LOG)} - {args.model})
+        arrived = [record for record in read_log(args.out / LOG) if record.reply.outcome != "failed"]
+        others = sorted({record.model for record in arrived} - {args.model})
         if others:
             raise InputError(
                 f"option --out: {args.out} holds rewrites by {', '.join(others)}, not by {args.model}",
@@ -204,9 +206,10 @@ def _accepted(held: "CaptionSet", found: "Rewritten") -> list[tuple[str, str]]:
 
 def _useless(found: "Rewritten") -> str:
     """Return why no reply at all could be used; "" where one could, or there is none."""
-    if found.taken or found.same or not found.rejected or any(entry.group for entry in found.rejected):
+    arrived = [entry for entry in found.rejected if entry.reason != "failed"]
+    if found.taken or found.same or not arrived or any(entry.group for entry in arrived):
         return ""
-    first = found.rejected[0]
+    first = arrived[0]
     return (
         "No reply could be used: each has to be one JSON object with a sentence under the name of each group "
         f"(see docs/captions.md). The first was {first.reason}: {first.given or 'empty'}"

@@ -104,6 +104,7 @@ def _observation(held: "CaptionSet", name: str) -> str:
 
 def _answers(log: Path, observation: str, schema: "Schema", terminal: Terminal) -> list[dict[str, Any]]:
     """Show what the models replied; of one question to one model the last reply counts."""
+    from nextreid.captions.collecting import UNKNOWN
     from nextreid.captions.log import read_log
     from nextreid.captions.parsing import ReplyReader
 
@@ -119,7 +120,10 @@ def _answers(log: Path, observation: str, schema: "Schema", terminal: Terminal) 
         silent = [fault.attribute for fault in answer.faults if fault.reason == "missing"]
         if silent:
             terminal.text(f"    said nothing of {', '.join(silent)}")
-        for fault in [fault for fault in answer.faults if fault.reason != "missing"]:
+        unsure = [fault.attribute for fault in answer.faults if fault.reason == UNKNOWN]
+        if unsure:
+            terminal.text(f"    said unknown of {', '.join(unsure)}")
+        for fault in [fault for fault in answer.faults if fault.reason not in ("missing", UNKNOWN)]:
             used = ", used" if fault.used else ""
             given = f": {printable(fault.given)}" if fault.given else ""
             terminal.text(f"    {fault.attribute or 'reply'}: {fault.reason}{used}{given}")

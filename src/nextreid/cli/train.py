@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from nextreid.training.run import FitResult
 
 
+FEW = 0.5
+"""Share of training observations below which captions that were asked for are few (ours: half of them)."""
+
+
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="D", help="manifest, folder with one, or benchmark folder")
     parser.add_argument("--out", metavar="RUN", type=Path, required=True, help="folder of the run")
@@ -127,6 +131,12 @@ def _say(job: "TrainingJob", config: Config, terminal: Terminal, device: str) ->
         f"captions: {job.captions.source}; "
         f"{job.described} of {len(data)} training observations found their captions"
     )
+    named = config.data.captions not in ("auto", "none")
+    if named and job.described < FEW * len(data):
+        terminal.warn(
+            f"Few captions: {job.captions.source} describes {job.described} of {len(data)} training "
+            "observations; the others are trained without words."
+        )
     odd = job.captions.odd
     if odd:
         first = odd[0]

@@ -76,6 +76,7 @@ class OpenAIBackend:
 
     batch = 1
     parallel = True
+    from_truth = False
 
     def __init__(
         self,

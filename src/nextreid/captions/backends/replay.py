@@ -7,8 +7,9 @@ from pathlib import Path
 
 from nextreid.attributes.schema import Schema
 from nextreid.captions.answers import Question, Reply
-from nextreid.captions.caption_set import ANSWERS, TABLE, TEXT, read_caption_set
+from nextreid.captions.caption_set import ANSWERS, RUN, TABLE, TEXT, read_caption_set, read_run
 from nextreid.captions.log import latest, read_log
+from nextreid.captions.origin import set_from_truth, truth_of_world
 from nextreid.captions.prompting import HIDDEN, askable
 from nextreid.captions.slots import UNFILLED
 from nextreid.data.manifest import Manifest
@@ -30,13 +31,14 @@ class ReplayBackend:
         model: whose replies they are.
         replies: (observation, modality) -> reply.
         source: what the replies were read from, for the fingerprint.
+        from_truth: they come from a synthetic world's truth.
     """
 
     batch = BATCH
     parallel = True
 
-    def __init__(self, model: str, replies: Replies, *, source: str) -> None:
-        self.model, self._replies = model, dict(replies)
+    def __init__(self, model: str, replies: Replies, *, source: str, from_truth: bool = False) -> None:
+        self.model, self._replies, self.from_truth = model, dict(replies), from_truth
         self.fingerprint = hashlib.sha256(f"replay {source}".encode()).hexdigest()
 
     def ask(self, questions: Sequence[Question]) -> list[Reply]:
@@ -72,7 +74,11 @@ def _of_log(path: Path) -> list[ReplayBackend]:
     if not replies:
         raise InputError(f"{path} holds no answers")
     source = hashlib.sha256(path.read_bytes()).hexdigest()
-    return [ReplayBackend(model, found, source=source) for model, found in replies.items()]
+    run = read_run(path.parent)[0] if (path.parent / RUN).is_file() else {}
+    return [
+        ReplayBackend(model, found, source=source, from_truth=set_from_truth(run, (model,)))
+        for model, found in replies.items()
+    ]
 
 
 def _of_table(folder: Path, manifest: Manifest) -> ReplayBackend:
@@ -84,7 +90,9 @@ def _of_table(folder: Path, manifest: Manifest) -> ReplayBackend:
             said = {slot.attribute: (slot.value, slot.confidence) for slot in slots if slot.value != UNFILLED}
             replies[row.observation, modality] = _stated(said, held.schema, modality)
     source = hashlib.sha256((folder / TABLE).read_bytes()).hexdigest()
-    return ReplayBackend(f"replay:{folder.resolve().name}", replies, source=source)
+    models = {model for slot in held.table.slots for model in slot.source_model}
+    true = set_from_truth(held.run, models)
+    return ReplayBackend(f"replay:{folder.resolve().name}", replies, source=source, from_truth=true)
 
 
 def _of_published(folder: Path, schema: Schema, manifest: Manifest) -> ReplayBackend:
@@ -113,7 +121,8 @@ def _of_published(folder: Path, schema: Schema, manifest: Manifest) -> ReplayBac
         )
     told = json.dumps([sorted(texts.items()), schema.to_dict()], sort_keys=True)
     source = hashlib.sha256(told.encode()).hexdigest()
-    return ReplayBackend(f"replay:{_named(folder)}", replies, source=source)
+    true = truth_of_world(folder, root=manifest.root)
+    return ReplayBackend(f"replay:{_named(folder)}", replies, source=source, from_truth=true)
 
 
 def _stated(said: Mapping[str, tuple[str, float | None]], schema: Schema, modality: str) -> Reply:

@@ -150,6 +150,7 @@ class SimulatedBackend:
         self.schema, self.truth, self.scale, self.seed = schema, truth, scale, seed
         self.model, self._kind = f"simulated:{model}", model
         self.batch, self.parallel = 64, True  # ours: it costs nothing to ask
+        self.from_truth = True
         told = [asdict(self.noise), schema.to_dict(), scale, seed]
         self.fingerprint = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -47,6 +47,7 @@ class VisionLanguageBackend:
     """
 
     parallel = False
+    from_truth = False
     batch = 1
 
     def __init__(

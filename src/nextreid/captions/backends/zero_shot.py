@@ -44,6 +44,7 @@ class ZeroShotBackend:
     """
 
     parallel = False
+    from_truth = False
 
     def __init__(
         self,

@@ -126,7 +126,7 @@ def test_each_subset_is_embedded_once_and_by_one_command(tmp_path, data, model, 
     assert found["scenarios_left_out"] == {}
 
 
-def test_an_unseen_modality_by_hand(tmp_path, model):
+def test_an_unseen_modality_by_hand(tmp_path, model, capsys):
     """In tir a person's two pictures are the same, so the distance to the match is zero."""
     (tmp_path / "data").mkdir()
     data = write_data(
@@ -143,6 +143,12 @@ def test_an_unseen_modality_by_hand(tmp_path, model):
     assert errors["tir", "rgb"] == pytest.approx(1 - ORDER)
     assert set(errors) == {("tir", "tir"), ("tir", "rgb"), ("rgb", "tir"), ("rgb", "rgb")}
     assert "`tir` is strictly unseen" in table
+    settings = found["settings"]
+    assert (settings["modalities_shown"], settings["modalities_unseen"]) == (["rgb", "tir"], ["tir"])
+    assert "shown rgb, tir, and was not trained with tir" in table.partition("|")[0]  # the head
+    said = capsys.readouterr().err
+    assert "was not trained with, too: tir" in said  # under --quiet, too
+    assert "--modalities rgb` leaves them out" in said
 
 
 def test_words_by_hand(tmp_path, model):

@@ -46,6 +46,16 @@ def test_equal_vectors_have_equal_distances_bit_for_bit(metric):
     assert block.keys[0, 0] == block.keys[0, 1]
 
 
+def test_vectors_of_one_direction_tie_bit_for_bit_under_cosine():
+    rng = np.random.default_rng(6)
+    whole = rng.integers(-60, 61, (50, 65)).astype(np.float32)
+    lengths = (1, 3, 7, 10, 11, 1000)  # all products are whole, so the directions are the same exactly
+    gallery = np.concatenate([whole * length for length in lengths])
+    (block,) = distance_blocks(rng.standard_normal((20, 65)).astype(np.float32), gallery)
+    keys = block.keys.reshape(20, len(lengths), 50)
+    assert (keys == keys[:, :1]).all()
+
+
 def test_a_shared_offset_costs_no_accuracy():
     rng = np.random.default_rng(2)
     near = rng.standard_normal((50, 16)).astype(np.float32)

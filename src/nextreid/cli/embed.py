@@ -1,6 +1,7 @@
 """`nextreid embed`: observations in, vectors out."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,10 +102,20 @@ def say_what_runs(loaded: Loaded, args: argparse.Namespace, terminal: Terminal, 
         f"on {loaded.reader.device}"
     )
     terminal.remark(f"data: {manifest.source} ({len(manifest)} observations, sha256 {manifest.sha256[:12]})")
-    strange = [name for name in manifest.modalities if name not in architecture.modalities]
-    if strange:
-        terminal.remark(f"modalities the model was not trained with: {', '.join(strange)}")
     terminal.remark(f"captions: {loaded.captions.source}{_label(loaded.captions)}")
+
+
+def warn_of_unseen(reader: "NextReID", shown: Sequence[str], terminal: Terminal) -> tuple[str, ...]:
+    """Warn of modalities that the model is shown without having been trained with them, and return them."""
+    unseen = tuple(name for name in shown if name not in reader.modalities)
+    if unseen:
+        known = [name for name in shown if name in reader.modalities]
+        less = f"; `nextreid embed --modalities {','.join(known)}` leaves them out" if known else ""
+        terminal.warn(
+            f"The vectors are made from modalities that the model was not trained with, too: "
+            f"{', '.join(unseen)} (trained with {', '.join(reader.modalities)}){less}."
+        )
+    return unseen
 
 
 def _label(captions: "Captions") -> str:
@@ -196,6 +207,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     shown = shown_modalities(manifest, args.modalities)
     if shown != manifest.modalities:
         manifest = restrict(manifest, shown, terminal)
+    warn_of_unseen(loaded.reader, manifest.modalities, terminal)
     if not manifest.rows:
         raise InputError(f"{args.data} has no observation in the split {args.split!r}", do="use --split all")
     embeddings = embed_rows(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nextreid.cli.embed import embed_rows, load, say_what_runs
+from nextreid.cli.embed import embed_rows, load, say_what_runs, warn_of_unseen
 from nextreid.cli.reading import Opened
 from nextreid.cli.terminal import Terminal
 from nextreid.errors import InputError
@@ -95,6 +95,7 @@ def _embed(
     test = opened.manifest.split("test")
     present = {name for row in test.rows for name in row.paths}
     shown = tuple(name for name in test.modalities if name in present)
+    unseen = warn_of_unseen(loaded.reader, shown, terminal)
     embeddings = embed_rows(
         loaded.reader,
         test.rows,
@@ -110,6 +111,8 @@ def _embed(
         "captions_from_truth": loaded.captions.from_truth,
         "precision": args.precision,
         "fill": args.fill or "mask",
+        "modalities_shown": list(shown),
+        "modalities_unseen": list(unseen),
     }
     return Embedded(
         embeddings,

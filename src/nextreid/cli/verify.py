@@ -16,7 +16,9 @@ WORDS = {True: "ok", False: "FAILED", None: "not checked"}
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("results", metavar="RESULTS", type=Path, help="the results.json to verify")
+    parser.add_argument(
+        "results", metavar="RESULTS", type=Path, help="the results.json to verify, or its folder"
+    )
     parser.add_argument("--data", metavar="D", type=Path, help="the data set, if it has moved")
     parser.add_argument("--layout", help="its layout, where it is not recognised")
     parser.add_argument("--embeddings", metavar="E", type=Path, help="the embeddings, if they have moved")
@@ -42,25 +44,27 @@ def recomputed(results: Path) -> "Mapping[str, Callable[[ScenarioContext], Mappi
 
 
 def _run(args: argparse.Namespace, terminal: Terminal) -> int:
+    from nextreid.evaluation.results.scored import results_file
     from nextreid.evaluation.results.verification import verify_results
 
+    results = results_file(args.results)
     found = verify_results(
-        args.results,
+        results,
         data=args.data,
         layout=args.layout,
         embeddings=args.embeddings,
-        recompute=recomputed(args.results),
+        recompute=recomputed(results),
         progress=terminal.progress,
     )
     for finding in found.findings:
         terminal.text(f"{WORDS[finding.ok]:<12} {finding.what}: {finding.detail}")
     if found.ok:
-        terminal.text(f"{args.results} is what its embeddings give.")
+        terminal.text(f"{results} is what its embeddings give.")
     else:
-        terminal.warn(f"{args.results} is NOT verified: {', '.join(each.what for each in found.failed)}")
+        terminal.warn(f"{results} is NOT verified: {', '.join(each.what for each in found.failed)}")
     terminal.result(
         {
-            "results": str(args.results),
+            "results": str(results),
             "ok": found.ok,
             "findings": [
                 {"what": each.what, "ok": each.ok, "detail": each.detail} for each in found.findings

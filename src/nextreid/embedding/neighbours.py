@@ -23,6 +23,7 @@ BLOCK_BYTES = 64 * 2**20
 (1,000 queries against 16,000 items), small beside the vectors themselves."""
 
 _HASHED_ROWS = 1024  # ours: 4 MB of integers for vectors of 512
+_DIVIDED_ROWS = 256  # ours: 1 MB of float64 for vectors of 512 stays in the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +65,8 @@ def distance_blocks(
 ) -> Iterator[Block]:
     """Yield the keys of all queries, some rows at a time, in order.
 
-    Gallery items with equal vectors get equal keys, bit for bit: a matrix product alone does not
-    promise that (its kernels sum differently at their edges), and ties must stay ties.
+    Gallery items with equal vectors (cosine: of equal directions) get equal keys, bit for bit: a matrix
+    product alone does not promise that (its kernels sum differently at their edges), and ties must stay ties.
 
     Args:
         queries: (Q, D) float32.
@@ -147,6 +148,8 @@ def _row_hashes(vectors: np.ndarray) -> np.ndarray:
 def unit_vectors(vectors: np.ndarray, what: str) -> np.ndarray:
     """Return vectors (n, D) float32 divided by their lengths.
 
+    Lengths and quotients are float64, rounded once: v and 3 v give the same bits, so ties stay ties.
+
     Raises:
         InputError: a vector of zeros; `what` says what its row is.
     """
@@ -156,9 +159,11 @@ def unit_vectors(vectors: np.ndarray, what: str) -> np.ndarray:
             f"The vector of {what} {int(np.argmin(norms))} (from 0) is all zeros, which has no direction",
             do="use --metric euclidean, or embed it again",
         )
-    if norms.min() > 1e-30 and norms.max() < 1e30:  # ours: well inside float32, whose division is quicker
-        return vectors / norms.astype(np.float32)
-    return (vectors / norms).astype(np.float32)
+    units = np.empty(vectors.shape, dtype=np.float32)
+    for start in range(0, len(vectors), _DIVIDED_ROWS):
+        part = slice(start, start + _DIVIDED_ROWS)
+        units[part] = vectors[part] / norms[part]
+    return units
 
 
 def _squared_norms(vectors: np.ndarray, what: str, limit: float = 1e36) -> np.ndarray:

@@ -20,8 +20,8 @@ SAME = (
 )
 """What results must agree in to be compared at all: name, and where it stands in results.json."""
 
-NOT_OPTIONS = ("left_out",)
-"""Entries of `settings` that are findings, not choices."""
+NOT_OPTIONS = ("left_out", "modalities_shown", "modalities_unseen")
+"""Entries of `settings` that are findings, not choices: what data and model come to."""
 
 
 @dataclass(frozen=True)

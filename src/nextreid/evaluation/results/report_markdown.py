@@ -109,12 +109,20 @@ def write_markdown(document: Mapping[str, Any], out: Path | str) -> Path:
 
 def _conventions(settings: Mapping[str, Any]) -> list[str]:
     """Say what of the settings has to be known to read the scores."""
-    if settings.get("fill") != "zero":
-        return []
-    return [
-        "An absent modality is an image that is zero after normalisation, as in other published code "
-        "(`--fill zero`)."
-    ]
+    said = []
+    unseen = settings.get("modalities_unseen")
+    if unseen:
+        shown = settings.get("modalities_shown") or unseen
+        said.append(
+            f"**The model was shown {', '.join(shown)}, and was not trained with {', '.join(unseen)}**: "
+            "every score is made from those, too, but where a scenario leaves them out."
+        )
+    if settings.get("fill") == "zero":
+        said.append(
+            "An absent modality is an image that is zero after normalisation, as in other published code "
+            "(`--fill zero`)."
+        )
+    return said
 
 
 def _value(document: Mapping[str, Any], key: str) -> Any:

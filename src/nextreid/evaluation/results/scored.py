@@ -79,7 +79,7 @@ def read_scored(paths: Sequence[Path | str]) -> tuple[Scored, ...]:
     Raises:
         InputError: none there, several, another format, or one file given twice.
     """
-    files = [_results_file(Path(path)) for path in paths]
+    files = [results_file(path) for path in paths]
     seen: dict[Path, Path] = {}
     for file in files:
         if file.resolve() in seen:
@@ -88,6 +88,32 @@ def read_scored(paths: Sequence[Path | str]) -> tuple[Scored, ...]:
     short = [file.absolute().parent.name if file.stem == "results" else file.stem for file in files]
     names = short if len(set(short)) == len(short) else [str(file) for file in files]
     return tuple(_read(file, name) for file, name in zip(files, names, strict=True))
+
+
+def results_file(path: Path | str) -> Path:
+    """Return the results file that a path means: itself, or the one in a folder of that name.
+
+    Raises:
+        InputError: neither, or a folder that holds none or several.
+    """
+    path = Path(path)
+    if path.is_file() or path.suffix == ".json":
+        return path
+    if not path.is_dir():
+        raise InputError(f"There is no results file and no folder {path}")
+    if (path / "results.json").is_file():
+        return path / "results.json"
+    found = [file for file in sorted(path.glob("*.json")) if _is_results(file)]
+    if len(found) == 1:
+        return found[0]
+    model = path / "model" if (path / "model").is_dir() else Path("M")
+    raise InputError(
+        f"{path} holds {', '.join(file.name for file in found) if found else 'no results'}",
+        allowed="a folder with results.json, or with one results file of another name",
+        do="give one of them"
+        if found
+        else f"nextreid evaluate --model {model} --data D --out {path}/results.json",
+    )
 
 
 def read_per_query(path: Path, *, trials: int = 1) -> PerQuery:
@@ -116,26 +142,6 @@ def read_per_query(path: Path, *, trials: int = 1) -> PerQuery:
     for place, name in enumerate(METRIC_NAMES):
         values[valid, place] = columns[name][valid]
     return PerQuery(table["query"].astype(str).to_numpy(dtype=np.str_), valid, values, first, trials)
-
-
-def _results_file(path: Path) -> Path:
-    if path.is_file() or path.suffix == ".json":
-        return path
-    if not path.is_dir():
-        raise InputError(f"There is no results file and no folder {path}")
-    if (path / "results.json").is_file():
-        return path / "results.json"
-    found = [file for file in sorted(path.glob("*.json")) if _is_results(file)]
-    if len(found) == 1:
-        return found[0]
-    model = path / "model" if (path / "model").is_dir() else Path("M")
-    raise InputError(
-        f"{path} holds {', '.join(file.name for file in found) if found else 'no results'}",
-        allowed="a folder with results.json, or with one results file of another name",
-        do="give one of them"
-        if found
-        else f"nextreid evaluate --model {model} --data D --out {path}/results.json",
-    )
 
 
 def _is_results(path: Path) -> bool:

@@ -53,9 +53,7 @@ def check_embeddings(
         )
     place = _place(noted["path"], results, given)
     if place is None:
-        return None, Finding(
-            "embeddings", False, f"missing: there is no file {given or results.parent / noted['path']}"
-        )
+        return None, Finding("embeddings", False, _missing(noted["path"], results, given, "--embeddings E"))
     sha256 = sha256_of(place)
     try:
         vectors = load_embeddings(place)
@@ -87,7 +85,7 @@ def check_data(
         return None, Finding("data", False, "the file does not say where it is, or its sha256 or settings")
     place = _place(noted["path"], results, given)
     if place is None:
-        return None, Finding("data", False, f"missing: there is nothing at {noted['path']}; give --data D")
+        return None, Finding("data", False, _missing(noted["path"], results, given, "--data D"))
     try:
         manifest = load_manifest(place, layout=layout or (settings.get("layout") if place.is_dir() else None))
     except InputError as error:
@@ -107,12 +105,29 @@ def _is_source(noted: Any) -> TypeGuard[Mapping[str, str]]:
 
 
 def _place(noted: str, results: Path, given: Path | str | None) -> Path | None:
-    """Return where a file or folder lies: as given, beside the results, as noted, or its name beside them."""
+    """Return where a file or folder lies, the first of `_places`; None: nowhere."""
+    return next((place for place in _places(noted, results, given) if place.exists()), None)
+
+
+def _places(noted: str, results: Path, given: Path | str | None) -> tuple[Path, ...]:
+    """Return where a file or folder may lie.
+
+    As given; or else as noted (relative to the results, to the current folder, to a folder above the
+    results: the one that `evaluate` was run in), or by its name beside the results.
+    """
     if given is not None:
-        return Path(given) if Path(given).exists() else None
+        return (Path(given),)
     folder = results.absolute().parent
-    places = (folder / noted, Path(noted), folder / Path(noted).name)
-    return next((place for place in places if place.exists()), None)
+    above = (parent / noted for parent in folder.parents)
+    found = (folder / noted, Path.cwd() / noted, *above, folder / Path(noted).name)  # an absolute one stays
+    return tuple(dict.fromkeys(found))
+
+
+def _missing(noted: str, results: Path, given: Path | str | None, option: str) -> str:
+    places = ", ".join(str(place) for place in _places(noted, results, given))
+    if given is not None:
+        return f"missing: there is nothing at {places}"
+    return f"missing: {noted} was looked for at {places}; say where it is with {option}"
 
 
 def _without(manifest: Manifest, left_out: Mapping[str, Any] | None) -> Manifest:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from skeletons import Planter
 
 from nextreid.data.layouts import recognise
@@ -68,6 +69,36 @@ def test_query_and_gallery_folders(tmp_path: Path) -> None:
     ]
 
 
+def test_other_images_of_the_same_name_are_rows_of_their_own(tmp_path: Path) -> None:
+    """Numbered pictures of an identity, 1.jpg in query and another 1.jpg in gallery."""
+    root = planted(
+        tmp_path / "mine", "query/ann/1.jpg", "query/ann/2.jpg", "gallery/ann/1.jpg", "gallery/ann/2.jpg"
+    )
+    (root / "query" / "ann" / "1.jpg").unlink()
+    Image.new("RGB", (5, 5)).save(root / "query" / "ann" / "1.jpg")
+    rows = {row.observation: row for row in load_manifest(root, layout="folder").rows}
+    assert {name: (row.is_query, row.is_gallery) for name, row in rows.items()} == {
+        "ann/1": (False, True),
+        "ann/2": (True, True),
+        "query/ann/1": (True, False),
+    }
+    assert rows["query/ann/1"].paths["rgb"] == root / "query" / "ann" / "1.jpg"
+    assert rows["query/ann/1"].identity == "ann"
+    assert rows["ann/2"].paths["rgb"] == root / "gallery" / "ann" / "2.jpg"
+    assert load_manifest(root, layout="folder").notes == (
+        "1 names of query lie in another test folder, too, with other images: they are rows of their own, "
+        "called query/<name>; first query/ann/1",
+    )
+
+
+def test_a_query_of_another_modality_is_no_part_of_the_gallery_row(tmp_path: Path) -> None:
+    root = planted(tmp_path / "mine", "query/rgb/ann/1.jpg", "gallery/nir/ann/1.jpg")
+    assert read(root) == [
+        ("ann/1", "test", None, ("nir",), False, True),
+        ("query/ann/1", "test", None, ("rgb",), True, False),
+    ]
+
+
 def test_a_test_folder_beside_queries_is_the_gallery(tmp_path: Path) -> None:
     root = planted(tmp_path / "mine", "query/bob/1.jpg", "test/bob/2.jpg")
     assert [(row[0], row[4], row[5]) for row in read(root)] == [
@@ -91,6 +122,13 @@ def test_cameras_of_names(tmp_path: Path, names: tuple[str, str], cameras: list[
     assert [row.camera for row in load_manifest(root, layout="folder").rows] == cameras or sorted(
         str(row.camera) for row in load_manifest(root, layout="folder").rows
     ) == sorted(map(str, cameras))
+
+
+def test_the_first_name_without_a_camera_is_told(tmp_path: Path) -> None:
+    root = planted(tmp_path / "mine", "ann/1_c2_07.jpg", "ann/1_08.jpg", "bob/x.jpg")
+    assert load_manifest(root, layout="folder").notes == (
+        "no camera is read, since 2 of 3 names say none (as in 0001_c2_07.jpg): first ann/1_08.jpg",
+    )
 
 
 @pytest.mark.parametrize(

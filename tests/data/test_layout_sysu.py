@@ -156,6 +156,15 @@ def test_half_copied_folders_do_not_fit_the_permutations(tree: Path) -> None:
         load_manifest(tree)
 
 
+@pytest.mark.parametrize(("camera", "drawn"), [(1, 1), (3, 2), (5, 2)])
+def test_a_missing_folder_does_not_fit_them_either(tree: Path, camera: int, drawn: int) -> None:
+    shutil.rmtree(tree / f"cam{camera}" / "0007")
+    with pytest.raises(
+        InputError, match=rf"cam{camera}/0007 holds 0 images, exp/rand_perm_cam\.mat draws from {drawn}"
+    ):
+        load_manifest(tree)
+
+
 def test_damaged_permutations(tree: Path, tmp_path: Path) -> None:
     file = tree / "exp" / "rand_perm_cam.mat"
     skeletons.write_permutations(file, {(1, 6): np.array([[1, 2, 2]] * 10)})

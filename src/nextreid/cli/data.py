@@ -139,6 +139,7 @@ def _list(args: argparse.Namespace, terminal: Terminal) -> int:
     for name, layout in LAYOUTS.items():
         terminal.text(f"{name}: {layout.title}")
         terminal.text(f"    folders: {layout.summary}")
+        terminal.text(f"    file names like {layout.names}")
         terminal.text(f"    {layout.about}")
         if layout.counts:
             terminal.text(f"    counts: {', '.join(f'{what} {n}' for what, n in layout.counts.items())}")
@@ -166,6 +167,7 @@ def _facts(layout: "Layout") -> dict[str, object]:
         "name": layout.name,
         "title": layout.title,
         "folders": layout.summary,
+        "file_names": layout.names,
         "about": layout.about,
         "kind": layout.kind,
         "modalities": list(layout.modalities),

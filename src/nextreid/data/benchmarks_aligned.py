@@ -1,7 +1,8 @@
 """The benchmarks whose observations have an image in each modality: RGBNT201 to Market1501-MM."""
 
 from nextreid.data.layout import Layout
-from nextreid.data.layout_tree import Part, Tree, in_two_scenes
+from nextreid.data.layout_parts import Part
+from nextreid.data.layout_tree import Tree, in_two_scenes
 from nextreid.modality import NIR, RGB, TIR
 
 TRIPLE = (RGB, NIR, TIR)
@@ -10,6 +11,7 @@ RGBNT201 = Layout(
     name="rgbnt201",
     title="RGBNT201",
     summary="train_171/{RGB,NI,TI} and test/{RGB,NI,TI}, the same file name in the three folders",
+    names="000287_cam1_0_05.jpg: identity, camera, a flag (0 or 1), frame",
     about="Persons in RGB, near and thermal infrared, 4 cameras on a campus. The whole test folder is both "
     "query and gallery: 836 observations of 30 identities under cameras 1 and 2, every query valid. "
     "train_171 holds the paper's 141 training and 30 validation identities; 120 of the 171 occur under one "
@@ -50,6 +52,7 @@ RGBNT100 = Layout(
     title="RGBNT100",
     summary="rgbir/{bounding_box_train,bounding_box_test,query}, each file a strip of 768 x 128 pixels: RGB, "
     "near infrared and thermal side by side (the folder rgbir may be left out)",
+    names="0548_c0002_000.jpg: identity, camera, frame",
     about="Vehicles in RGB, near and thermal infrared, 8 views, 50 identities each for training (odd "
     "numbers) and testing. One file holds all modalities and is cut when it is read. Queries are 1715 of "
     "the 8575 gallery images, as the folder `query` says; every query is valid.",
@@ -67,6 +70,7 @@ RGBN300 = Layout(
     title="RGBN300",
     summary="rgbir/{bounding_box_train,bounding_box_test,query}, each file a strip of 512 x 128 pixels: RGB "
     "and near infrared side by side (the folder rgbir may be left out)",
+    names="0548_c0002_000.jpg: identity, camera, frame",
     about="Vehicles in RGB and near infrared, 8 views, 300 identities, half of them for training; there is "
     "no thermal image (one public loader passes a copy of the near infrared for it). One file holds both "
     "modalities and is cut when it is read. About 25,200 training and 24,925 gallery images, of which 4,985 "
@@ -84,6 +88,7 @@ MSVR310 = Layout(
     title="MSVR310",
     summary="{bounding_box_train,bounding_box_test,query3}/<identity>/{vis,ni,th}, the same file name in the "
     "three folders (query3 may be left out)",
+    names="0331_s000_v7_007.jpg: identity, scene, view (0 to 7), frame",
     about="Vehicles in RGB, near and thermal infrared over several recording sessions (`scene`) and 8 "
     "orientations (`view`: 0 front, 1 and 7 front-side, 2 and 6 side, 3 and 5 rear-side, 4 rear). A match "
     "must come from another session. Queries are what lies in query3; without that folder, all test images "
@@ -103,7 +108,7 @@ MSVR310 = Layout(
         ),
         folders={RGB: "vis", NIR: "ni", TIR: "th"},
         by_identity=True,
-        # 0331_s000_v7_007: identity, scene, view, frame; all 2087 published names.
+        # It matches all 2087 published names.
         pattern=r"(?P<identity>\d{4})_s(?P<scene>\d{3})_v(?P<view>[0-7])_(?P<frame>\d{3})",
         queries=in_two_scenes,
     ),
@@ -126,6 +131,8 @@ WMVEID863 = Layout(
     title="WMVeID863",
     summary="{train,test,query}/<identity>/{vis,ni,th}, the same file name in the three folders (test may be "
     "called gallery)",
+    names="0002_v0_n9_s002_020.jpg: identity, view (0 to 7), night (0, 1; 9 not said), scene (999 "
+    "not said), frame",
     about="Vehicles in RGB, near and thermal infrared under strong flare, 8 orientations (`view`). Public "
     "code treats the view as the camera: a match must show another view. The column `night` is 0 by day, 1 "
     "by night, 9 where nothing is said; those (names with n9) are all 2087 images of MSVR310, most of its "
@@ -147,7 +154,7 @@ WMVEID863 = Layout(
         ),
         folders={RGB: "vis", NIR: "ni", TIR: "th"},
         by_identity=True,
-        # 0002_v0_n9_s002_020: identity, view, night, scene, frame; all published names but one.
+        # It matches all published names but one.
         pattern=r"(?P<identity>\d{4})_v(?P<view>[0-7])_n(?P<night>[019])_s(?P<scene>\d{3})_(?P<frame>\d{3})",
         strays=r"(?P<identity>\d{4})_\d{4}_(?:vis|ni|th)_v(?P<view>[0-7])_n(?P<night>[019])_(?P<frame>\d{2})",
         unknown={"scene": "999"},  # every image that is not MSVR310's has it
@@ -160,6 +167,7 @@ MARKET1501_MM = Layout(
     name="market1501-mm",
     title="Market1501-MM",
     summary="{train,query,gallery}/{RGB,NI,TI}, the same file name in the three folders",
+    names="0002_c1s1_000451_03.jpg: identity (-1 junk, 0000 nobody), camera (1 to 6), and whatever follows",
     about="Market-1501 with near and thermal infrared translated from darkened RGB: the infrared is "
     "synthetic. 6 cameras. Images of identity -1 (junk) are left out; identity 0 (background) stays in the "
     "gallery as distractors without identity. Market-1501 has 12,936 training images, 3,368 queries and "

@@ -11,6 +11,7 @@ SYSU_MM01 = Layout(
     title="SYSU-MM01",
     summary="cam{1..6}/<identity, 4 digits>/<frame, 4 digits>.jpg, exp/{train,val,test}_id.txt (or .mat), "
     "and exp/rand_perm_cam.mat for the official galleries",
+    names="cam1/0006/0001.jpg: camera, identity, frame",
     about="Persons under four visible (1, 2, 4, 5) and two near-infrared cameras (3, 6); an observation is "
     "one image. 296 training and 99 validation identities are trained on together, 96 are tested. Queries "
     "are all 3803 infrared test images. A trial's gallery is one image (single-shot) or ten (multi-shot) "
@@ -39,6 +40,7 @@ REGDB = Layout(
     title="RegDB",
     summary="Visible/ and Thermal/, and idx/{train,test}_{visible,thermal}_{1..10}.txt with lines "
     "`<path below the folder> <number>`",
+    names="Visible/7/male_front_v_00123_7.bmp, as a line of idx/ writes it; the name itself says nothing",
     about="Persons in visible light and thermal infrared (`tir`), one camera each, ten images per identity "
     "and modality; an observation is one image. 412 identities, half of them for training, in ten random "
     "splits: the published score is the mean over ten models, one trained per split. `regdb@3` is the "
@@ -59,6 +61,8 @@ LLCM = Layout(
     title="LLCM",
     summary="{test_vis,test_nir}/cam{1..9}/<identity>/, idx/{train_vis,train_nir}.txt with lines `<path "
     "below the folder> <number>`, and idx/test_id.txt",
+    names="test_vis/cam1/0002/0002_c01_f0001_vis.jpg: camera and identity are the folders', for "
+    "training `_c01_`",
     about="Persons in visible light and near infrared under 9 low-light cameras (no near infrared from "
     "camera 3); an observation is one image. 713 training and 351 test identities. Queries are all test "
     "images of one modality; a gallery is one random image of each identity and camera of the other, mean "
@@ -84,6 +88,7 @@ FOLDER = Layout(
     title="A folder per identity",
     summary="<identity>/<modality>/, <modality>/<identity>/ or <identity>/, with or without train, test, "
     "query and gallery above them",
+    names="0001_c2_07.jpg: any name; `c2` or `cam2` is the camera, if every file says one",
     about="Your own images, sorted into a folder per identity. Modality folders are named rgb (vis, "
     "visible), nir (ni, ir, infrared) or tir (ti, th, thermal); images straight in the identity's folder "
     "are RGB. Files of the modalities belong together where their names are equal. Without folders of "

@@ -64,6 +64,7 @@ class Layout:
         name: what `--layout` calls it; a variant follows an `@`.
         title: what its authors call it.
         summary: the folders, for messages.
+        names: a file's name, for messages, and after a colon what its parts say.
         about: what it holds and what to know before using it, a paragraph.
         kind: kind of object, or None.
         modalities: those it has, in the order of columns.
@@ -80,6 +81,7 @@ class Layout:
     name: str
     title: str
     summary: str
+    names: str
     about: str
     kind: str | None
     modalities: tuple[str, ...]

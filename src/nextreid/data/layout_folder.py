@@ -8,7 +8,10 @@ Read are, with or without the split's folder above them:
 
 Splits are folders named train, test, query and gallery. Query and gallery are parts of the test split; a
 folder `test` is both, or what the other of the two is not. Without any of them everything is the test
-split. Folders are modalities if all on their level have one of the names in `MODALITY_NAMES`. Files of the
+split. A query that lies in the gallery, too, by name and content, is one row with both roles; if only the
+names are equal, it is a row of its own, `query/<identity>/<file>`.
+
+Folders are modalities if all on their level have one of the names in `MODALITY_NAMES`. Files of the
 modalities are paired by their name within an identity. The camera is read from names like `0001_c2_07` or
 `0001_cam2_07`, if every file has one.
 """
@@ -21,6 +24,7 @@ from pathlib import Path
 
 from nextreid.data.layout import Layout, Reading
 from nextreid.data.layout_files import folders_in, images_in
+from nextreid.data.layout_parts import alike, twins_note
 from nextreid.data.rows import Row
 from nextreid.errors import InputError
 from nextreid.modality import NIR, RGB, TIR
@@ -40,7 +44,8 @@ MODALITY_NAMES = {
 }
 """Folder name in lower case -> modality (ours: the names that the benchmarks here use)."""
 
-SPLIT_NAMES = ("train", "test", "query", "gallery")
+SPLIT_NAMES = ("train", "gallery", "test", "query")
+"""In this order: where two folders have one name, the row is called as in the first of them."""
 
 CAMERA = re.compile(r"(?:^|[_\-. ])(?:cam(?:era)?|c)(\d+)(?=s\d|[_\-. ]|$)", re.IGNORECASE)
 """A camera in a file's name; `c1s1` is Market-1501's camera 1, sequence 1."""
@@ -70,11 +75,13 @@ class FolderPerIdentity:
                 do="move the others elsewhere",
             )
         found: dict[tuple[str, str], Row] = {}
-        for name in SPLIT_NAMES:
-            for row in _rows(tops[name], layout, name, set(tops)) if name in tops else ():
-                _add(found, row, folder)
-        for row in () if tops else _rows(folder, layout, "test", set()):
-            _add(found, row, folder)
+        notes: list[str] = []
+        for name in SPLIT_NAMES if tops else ("test",):
+            top = tops.get(name, folder)
+            new = _rows(top, layout, name, set(tops)) if not tops or name in tops else ()
+            twins = [row.observation for row in new if _add(found, row, top)]
+            if twins:
+                notes.append(twins_note(len(twins), top.name, sorted(twins)[0]))
         rows = [found[key] for key in sorted(found, key=lambda key: (key[0] == "test", key[1]))]
         if not rows:
             entries = sorted(entry.name for entry in folder.iterdir())
@@ -86,7 +93,8 @@ class FolderPerIdentity:
         has_gallery = any(row.is_gallery for row in rows)
         if not has_gallery and any(row.is_query for row in rows):
             raise InputError(f"{folder} holds queries but no gallery", allowed="query and gallery, or test")
-        return Reading(rows=tuple(_with_cameras(rows)))
+        rows, without = _with_cameras(rows, folder)
+        return Reading(rows=tuple(rows), notes=(*notes, *without))
 
 
 def _rows(top: Path, layout: Layout, name: str, beside: set[str]) -> Iterator[Row]:
@@ -135,32 +143,45 @@ def _listed(top: Path) -> Iterator[tuple[str, str, str, Path]]:
                 yield person.name, MODALITY_NAMES[one.name.lower()], stem, path
 
 
-def _add(found: dict[tuple[str, str], Row], row: Row, folder: Path) -> None:
-    """Add a row; a query that lies in the gallery, too, is one observation with both roles."""
-    for split in ("train", "test"):
-        other = found.get((split, row.observation))
-        if other is not None and split != row.split:
-            raise InputError(
-                f"{folder}: {row.observation} lies in train and in a folder of the test split",
-                allowed="each identity's file name in one split",
-            )
-        if other is not None:
-            row = replace(
-                row,
-                paths={**row.paths, **other.paths},
-                is_query=row.is_query or other.is_query,
-                is_gallery=row.is_gallery or other.is_gallery,
-            )
-    found[row.split, row.observation] = row
+def _add(found: dict[tuple[str, str], Row], row: Row, top: Path) -> bool:
+    """Add a row of a split's folder; tell whether it shares its name only with one that is there already.
+
+    The same images in two folders of the test split are one observation with both roles.
+    """
+    if row.split == "test" and ("train", row.observation) in found:
+        raise InputError(
+            f"{top.parent}: {row.observation} lies in train and in a folder of the test split",
+            allowed="each identity's file name in one split",
+        )
+    other = found.get((row.split, row.observation))
+    if other is None:
+        found[row.split, row.observation] = row
+        return False
+    if set(other.paths) & set(row.paths) and alike(other.paths, row.paths):
+        found[row.split, row.observation] = replace(
+            other,
+            paths={**row.paths, **other.paths},
+            is_query=row.is_query or other.is_query,
+            is_gallery=row.is_gallery or other.is_gallery,
+        )
+        return False
+    name = f"{top.name.lower()}/{row.observation}"
+    found[row.split, name] = replace(row, observation=name)
+    return True
 
 
-def _with_cameras(rows: list[Row]) -> list[Row]:
-    """Fill in the camera that the file names say, where all of them say one."""
+def _with_cameras(rows: list[Row], folder: Path) -> tuple[list[Row], list[str]]:
+    """Fill in the camera that the file names say, where all of them say one; say what breaks the rule."""
     cameras: Mapping[str, str] = {
         row.observation: str(int(match[1]))
         for row in rows
         if (match := CAMERA.search(row.observation.rpartition("/")[2])) is not None
     }
-    if len(cameras) < len({row.observation for row in rows}):
-        return rows
-    return [replace(row, camera=cameras[row.observation]) for row in rows]
+    silent = [row for row in rows if row.observation not in cameras]
+    if silent and cameras:
+        first = next(iter(silent[0].paths.values())).relative_to(folder).as_posix()
+        return rows, [
+            f"no camera is read, since {len(silent)} of {len(rows)} names say none (as in 0001_c2_07.jpg): "
+            f"first {first}"
+        ]
+    return (rows if silent else [replace(row, camera=cameras[row.observation]) for row in rows]), []

@@ -115,12 +115,13 @@ class ListAndFolders:
                 allowed=layout.summary,
                 do="copy the missing folders",
             )
-        notes = [
-            f"there is no folder test_{word}/{name}, which the release has"
+        gone = [
+            f"test_{word}/{name}"
             for modality, word in self.words.items()
             for name in self.cameras[modality]
             if name not in {camera.name for camera in held[word]}
         ]
+        notes = [f"folders that the release has are not there: {', '.join(gone)}"] if gone else []
         return Reading(rows=(*rows, *tested), notes=tuple(notes))
 
     def _test_rows(

@@ -5,7 +5,7 @@ the official evaluation, in which cameras 2 and 3 are one room.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +60,7 @@ class SysuCameras:
         present = {identity for people in known.values() for identity in people}
         _check_listed(folder, lists, present)
         draws = read_permutations(folder / FILE) if (folder / FILE).is_file() else {}
+        _check_drawn(folder, draws, lists["test"], known)
         rows = [
             row
             for split, names in (("train", ("train", "val")), ("test", ("test",)))
@@ -128,6 +129,22 @@ def _check_listed(folder: Path, lists: dict[str, set[int]], present: set[int]) -
             )
 
 
+def _check_drawn(
+    folder: Path, draws: Permutations, tested: Collection[int], known: Mapping[int, Mapping[int, Path]]
+) -> None:
+    """Check that every folder of a test identity is there that the permutations draw from."""
+    for (camera, identity), order in sorted(draws.items(), key=lambda item: item[0]):
+        if identity in tested and identity not in known.get(camera, {}):
+            raise _incomplete(folder / f"cam{camera}" / f"{identity:04d}", 0, order.shape[1])
+
+
+def _incomplete(folder: Path, images: int, drawn: int) -> InputError:
+    return InputError(
+        f"{folder} holds {images} images, {FILE} draws from {drawn}",
+        do="copy the folder again: the official galleries fit the whole release only",
+    )
+
+
 def _rows(
     folder: Path, layout: Layout, camera: int, name: str, split: str, draws: Permutations
 ) -> Iterator[Row]:
@@ -165,8 +182,5 @@ def _draws(folder: Path, camera: int, images: int, draws: Permutations) -> list[
         return []
     drawn = 0 if order is None else order.shape[1]
     if order is None or drawn != images:
-        raise InputError(
-            f"{folder} holds {images} images, {FILE} draws from {drawn}",
-            do="copy the folder again: the official galleries fit the whole release only",
-        )
+        raise _incomplete(folder, images, drawn)
     return draw_columns(order)

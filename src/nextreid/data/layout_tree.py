@@ -14,35 +14,13 @@ from pathlib import Path
 
 from nextreid.data.layout import Layout, Reading, not_whole
 from nextreid.data.layout_files import folders_in, images_in
+from nextreid.data.layout_parts import Part, Paths, passed_over, told_apart
 from nextreid.data.layout_strips import strip_boxes, tiles_in
 from nextreid.data.rows import FACTS, Row
 from nextreid.errors import InputError
 
 CLEAN = "clean"
 """The variant that leaves out test identities which are trained on."""
-
-Paths = dict[str, dict[str, Path]]
-"""file name without its ending -> modality -> path."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """One of a tree's folders.
-
-    Attributes:
-        folder: its name in the release.
-        split: `train` or `test`.
-        query, gallery: the role of what lies in it.
-        also: other names under which it is found.
-        optional: it may be missing: `Tree.queries` then says which rows are queries.
-    """
-
-    folder: str
-    split: str
-    query: bool = False
-    gallery: bool = False
-    also: tuple[str, ...] = ()
-    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +65,7 @@ class Tree:
 
     def begins(self, folder: Path) -> bool:
         """Tell whether any of the parts is there, with a folder or a name of this form in it."""
-        tops = [folder / above / name for above in self.above for part in self.parts for name in _names(part)]
+        tops = [folder / above / name for above in self.above for part in self.parts for name in part.names]
         return any(self._has_form(top) for top in tops)
 
     def _has_form(self, top: Path) -> bool:
@@ -95,14 +73,15 @@ class Tree:
             people = (one for one in folders_in(top) if one.name.isdigit())
             return any((one / name).is_dir() for one in people for name in self.folders.values())
         if self.strip:
-            stem, path = next(iter(images_in(top).items()), ("", None))
-            named = path is not None and re.fullmatch(self.pattern, stem) is not None
-            return path is not None and named and tiles_in(path) in (len(self.strip), None)
+            named = (path for stem, path in images_in(top).items() if re.fullmatch(self.pattern, stem))
+            first = next(named, None)
+            return first is not None and tiles_in(first) in (len(self.strip), None)
         return any((top / name).is_dir() for name in self.folders.values())
 
     def read(self, folder: Path, layout: Layout, variant: str) -> Reading:
         """Read the tree; see `Reader`."""
-        found = self._files(folder, layout)
+        listed, said = self._files(folder, layout)
+        found, twins = told_apart(listed)
         notes: list[str] = []
         rows: list[Row] = []
         trained: set[str] = set()
@@ -123,18 +102,23 @@ class Tree:
             notes += left_out
         return Reading(
             rows=tuple(rows),
-            notes=(*(f"left out: {note}" for note in notes), *(_misplaced(rows) if self.by_identity else ())),
+            notes=(
+                *(f"left out: {note}" for note in notes),
+                *(_misplaced(rows) if self.by_identity else ()),
+                *twins,
+                *said,
+            ),
             by_path=all(part.query == part.gallery for part in self.parts) and not variant,
         )
 
-    def _files(self, folder: Path, layout: Layout) -> dict[Part, Paths]:
-        """List every part's images.
+    def _files(self, folder: Path, layout: Layout) -> tuple[dict[Part, Paths], list[str]]:
+        """List every part's images, and say which folders beside them are not read.
 
         Raises:
             InputError: a part, or a modality of one, that holds none.
         """
         above = max(self.above, key=lambda name: sum((folder / name / p.folder).is_dir() for p in self.parts))
-        tops = {part: _found(folder / above, part) for part in self.parts}
+        tops = {part: part.below(folder / above) for part in self.parts}
         found: dict[Part, Paths] = {}
         missing: list[str] = []
         held: list[str] = []
@@ -153,13 +137,18 @@ class Tree:
                 elif not part.optional or files:
                     missing.append(name)
             found[part] = files
+        strays, said = passed_over(tops, self.folders.values(), by_identity=self.by_identity)
         if missing:
-            own = {name for part in self.parts for name in _names(part)} | {
+            held += [f"{stray}, not read" for stray in strays]
+            own = {name for part in self.parts for name in part.names} | {
                 *self.folders.values(),
                 *self.above,
             }
             raise not_whole(folder, layout, missing=missing, found=held, own=own)
-        return found
+        if strays:
+            known = ", ".join(self.folders.values())
+            said.append(f"folders that are no modality ({known}) are not read: {', '.join(strays)}")
+        return found, said
 
     def _below(self, modality: str) -> list[str]:
         if self.strip:
@@ -196,7 +185,7 @@ class Tree:
         junk = 0
         for stem in sorted(files):
             first = next(iter(files[stem].values()))
-            values = self._parsed(stem, first, layout)
+            values = self._parsed(stem.rpartition("/")[2], first, layout)
             if values.get("identity") in self.junk:
                 junk += len(files[stem])
                 continue
@@ -237,7 +226,7 @@ class Tree:
         if match is None:
             raise InputError(
                 f"{path}: the file name does not follow the {layout.name} rule",
-                allowed=f"names like {self.pattern} with an image ending",
+                allowed=f"names like {layout.names}; any image's ending",
                 do="remove or rename it",
             )
         return {
@@ -262,15 +251,6 @@ def in_two_scenes(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         scenes[row.identity].add(row.scene)
     return [row.observation for row in rows if row.identity is not None and len(scenes[row.identity]) > 1]
-
-
-def _names(part: Part) -> tuple[str, ...]:
-    return (part.folder, *part.also)
-
-
-def _found(folder: Path, part: Part) -> Path:
-    """Return the part's folder: the first of its names that is there, or the release's."""
-    return next((folder / name for name in _names(part) if (folder / name).is_dir()), folder / part.folder)
 
 
 def _misplaced(rows: Sequence[Row]) -> list[str]:

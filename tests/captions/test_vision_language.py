@@ -140,3 +140,41 @@ def test_what_is_no_vision_language_model(folder: Path, tmp_path: Path) -> None:
         load_vision_language(weightless, PERSON)
     with pytest.raises(InputError, match="1 or more"):
         load_vision_language(folder, PERSON, max_side=0)
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """No network: the one question fails, and any other connection fails the test. Returns what was asked."""
+    asked: list[str] = []
+
+    def fail(url: str, **_: object) -> None:
+        asked.append(url)
+        raise OSError("no route to host")
+
+    def connect(*_: object, **__: object) -> None:
+        pytest.fail("asked the network again")
+
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", fail)
+    monkeypatch.setattr("socket.create_connection", connect)
+    monkeypatch.setattr("socket.getaddrinfo", connect)
+    return asked
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(no_network: list[str]) -> None:
+    with pytest.raises(InputError, match="The hub does not answer, and its cache") as caught:
+        load_vision_language("someone/sees-and-speaks", PERSON)
+    assert len(no_network) == 1
+    assert "copy the model's folder" in str(caught.value)
+
+
+def test_a_model_in_the_cache_loads_without_a_network(
+    folder: Path, no_network: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = tmp_path / "models--someone--sees-and-speaks"
+    (held / "refs").mkdir(parents=True)
+    (held / "refs" / "main").write_text("a" * 40)
+    shutil.copytree(folder, held / "snapshots" / ("a" * 40))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    backend = load_vision_language("someone/sees-and-speaks", PERSON)
+    assert backend.model == "transformers:someone/sees-and-speaks"
+    assert len(no_network) == 1

@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "nextreid"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "modality", "observation", "seeding", "progress", "atomic", "version"),
+    ("errors", "modality", "observation", "seeding", "progress", "atomic", "version", "hub"),
     ("attributes",),
     ("data", "synthetic"),
     ("captions",),

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from nextreid.errors import InputError
+from nextreid.hub import hub_answers
 from nextreid.model import builtin, clip_published
 from nextreid.model.backbone import load_clip
 from nextreid.model.clip_card import model_card
@@ -87,7 +88,7 @@ def test_a_name_below_a_folder_that_is_here_is_a_mistyped_path(tmp_path, monkeyp
 def test_the_hub_is_used_where_it_answers_and_else_its_cache(monkeypatch, answer):
     """What is handed to transformers; a checkpoint in the cache loads without network."""
     seen = []
-    monkeypatch.setattr(clip_published, "_hub_answers", lambda name, revision: answer)
+    monkeypatch.setattr(clip_published, "hub_answers", lambda name, revision: answer)
 
     def stop(name, where):
         seen.append((name, where))
@@ -111,7 +112,7 @@ def test_a_hub_that_says_no_has_answered(monkeypatch):
         raise NotThereError
 
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", say_no)
-    assert clip_published._hub_answers("someone/clip", "main")
+    assert hub_answers("someone/clip", "main")
 
 
 def test_the_card_says_everything_that_the_notes_hold(tmp_path):

@@ -6,11 +6,10 @@ from typing import Any
 import torch
 
 from nextreid.errors import InputError
+from nextreid.hub import hub_answers
 from nextreid.model.builtin import available
 from nextreid.model.clip import Clip
 from nextreid.model.clip_folder import check_vocabulary
-
-ANSWER_SECONDS = 10.0  # huggingface_hub's own limit for one question
 
 
 def load_published(source: str) -> Clip:
@@ -60,7 +59,7 @@ def _place(source: str) -> tuple[str, dict[str, Any]]:
         raise InputError(f"There is no CLIP folder {source}", allowed=_allowed())
     name, _, revision = source.partition("@")
     revision = revision or "main"
-    return name, {"revision": revision, "local_files_only": not _hub_answers(name, revision)}
+    return name, {"revision": revision, "local_files_only": not hub_answers(name, revision)}
 
 
 def _allowed() -> str:
@@ -80,23 +79,6 @@ def _is_path(source: str) -> bool:
         or source.endswith("/")
         or (bool(slash) and Path(above).is_dir())
     )
-
-
-def _hub_answers(name: str, revision: str) -> bool:
-    """Ask the hub one question, once.
-
-    transformers would ask again and again, for half a minute, where there is no network.
-    """
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.errors import HfHubHTTPError
-
-    try:
-        get_hf_file_metadata(hf_hub_url(name, "config.json", revision=revision), timeout=ANSWER_SECONDS)
-    except HfHubHTTPError:
-        return True  # it answered "no": transformers says why
-    except Exception:  # no network, a proxy, offline mode: httpx's errors change with its version
-        return False
-    return True
 
 
 def _check_type(name: str, where: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from nextreid.captions.backends.token_confidence import value_confidence
 from nextreid.captions.prompting import instructions
 from nextreid.data.images import read_image
 from nextreid.errors import InputError, MissingExtraError, NextReidError
+from nextreid.hub import cached_model, hub_answers
 
 MOST_TOKENS = 1024
 """Tokens of an answer at most: ours, twice what a vehicle's 25 attributes take."""
@@ -180,7 +181,8 @@ def load_vision_language(
 ) -> VisionLanguageBackend:
     """Load a model and its processor.
 
-    Code that comes with a checkpoint is never run, and weights are read from safetensors only.
+    Code that comes with a checkpoint is never run, and weights are read from safetensors only. The hub is
+    asked once; where it does not answer, its cache on this machine is read.
 
     Args:
         source: a folder in Hugging Face form, or a hub id.
@@ -234,7 +236,9 @@ def _place(source: str | Path) -> tuple[str, dict[str, Any]]:
             f"There is no folder {name} with a vision-language model",
             allowed="a folder, or owner/name of the hub",
         )
-    return name, {"trust_remote_code": False}
+    if hub_answers(name):
+        return name, {"trust_remote_code": False}
+    return str(cached_model(name)), {"local_files_only": True, "trust_remote_code": False}
 
 
 def _processor(source: str | Path, place: str, where: dict[str, Any]) -> Any:

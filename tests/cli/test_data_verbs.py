@@ -51,6 +51,7 @@ def test_list_explains_every_layout(capsys) -> None:
     assert main(["data", "list"]) == 0
     text = capsys.readouterr().out
     assert "regdb@1 to 10" in text
+    assert "file names like 0002_v0_n9_s002_020.jpg: identity, view" in text
     assert "counts: train 1032" in text
 
 
@@ -62,6 +63,9 @@ def test_import_then_check(name: str, tmp_path: Path, capsys) -> None:
     told = json.loads(capsys.readouterr().out)
     assert (told["layout"], told["protocol"]) == (name, LAYOUTS[name])
     assert told["observations"] == len(load_manifest(out))
+    assert load_manifest(out).layout == name
+    main(["data", "check", str(out), "--json"])
+    assert json.loads(capsys.readouterr().out)["protocol"] == LAYOUTS[name], "as imported"
     code = main(["data", "check", str(tree), *chosen, "--json"])
     report = json.loads(capsys.readouterr().out)
     assert report["protocol"] == LAYOUTS[name]

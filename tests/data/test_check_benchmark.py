@@ -45,7 +45,52 @@ def test_what_an_imported_wmveid863_still_shows(tmp_path: Path) -> None:
     write_manifest(load_manifest(skeletons.wmveid863(tmp_path / "WMVEID863")), tmp_path / "w.csv")
     manifest = load_manifest(tmp_path / "w.csv")
     assert len(found(manifest, "shared-with-another-benchmark")) == 1
-    assert "@clean" not in found(manifest, "identity-in-both-splits")[0].do
+    assert (
+        "importing the tree with --layout wmveid863@clean" in found(manifest, "identity-in-both-splits")[0].do
+    )
+    assert check_manifest(manifest).protocol == "cross-view"
+    bare = replace(manifest, layout=None)
+    assert recommend(bare).protocol == "cross-view"
+    assert "@clean" not in found(bare, "identity-in-both-splits")[0].do
+
+
+def test_an_imported_benchmark_keeps_counts_overlaps_and_protocol(tmp_path: Path) -> None:
+    write_manifest(load_manifest(skeletons.msvr310(tmp_path / "MSVR310")), tmp_path / "m.parquet")
+    manifest = load_manifest(tmp_path / "m.parquet")
+    assert manifest.layout == "msvr310"
+    assert len(found(manifest, "not-the-whole-release")) == 1
+    assert len(found(manifest, "shared-with-another-benchmark")) == 1
+    assert recommend(manifest).why == "it is the protocol of MSVR310"
+
+
+def test_official_galleries_without_their_columns_are_an_error(tmp_path: Path) -> None:
+    tree = skeletons.sysu_mm01(tmp_path / "SYSU-MM01", draws=False)
+    manifest = load_manifest(tree)
+    report = check_manifest(manifest, protocol="sysu/all-single")
+    (error,) = [finding for finding in report.findings if finding.rule == "no-draws"]
+    assert not report.ok
+    assert "which 13 of 13 gallery rows do not have" in error.message
+    assert "sysu/all-single@agw" in error.do
+    assert check_manifest(manifest).protocol == "sysu/all-single@agw"
+    assert check_manifest(manifest).ok
+
+
+def test_advice_for_queries_without_a_match_depends_on_the_protocol(tmp_path: Path) -> None:
+    plant = skeletons.Planter(tmp_path / "mine")
+    for name in ("ann/1_c1.jpg", "ann/2_c1.jpg", "bob/1_c1.jpg"):
+        plant.image(name)
+    manifest = load_manifest(tmp_path / "mine", layout="folder")
+
+    def advice(data: Manifest, protocol: str) -> str:
+        findings = check_manifest(data, protocol=protocol).findings
+        return next(finding.do for finding in findings if finding.rule == "query-without-match")
+
+    alone = manifest.select(["ann/1_c1", "bob/1_c1"])
+    assert advice(manifest, "none") == (
+        "they are left out of the score; add gallery rows of the same identities"
+    )
+    assert advice(alone, "none") == "add gallery rows of the same identities"
+    assert advice(manifest, "cross-camera").startswith("use another protocol, or add")
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,18 @@ def test_every_column(tmp_path: Path) -> None:
     assert observation.boxes == {"rgb": (1, 2, 30, 40)}
 
 
+def test_the_layout_that_a_manifest_was_imported_from(tmp_path: Path) -> None:
+    manifest = load(tmp_path, "observation,rgb,layout\na,a.png,regdb@3\nb,b.png,regdb@3\n")
+    assert (manifest.layout, dict(manifest.rows[0].extra)) == ("regdb@3", {})
+    write_manifest(manifest.select(["b"]), tmp_path / "part.csv")
+    assert load_manifest(tmp_path / "part.csv").layout == "regdb@3", "a part is of the same benchmark"
+    joined = load(tmp_path, "observation,rgb,layout\na,a.png,regdb@3\nb,b.png,msvr310\n")
+    assert joined.layout is None, "data of several benchmarks have no protocol in common"
+    assert load(tmp_path, "observation,rgb,layout\na,a.png,msvr310\nb,b.png,\n").layout is None
+    with pytest.raises(InputError, match=r"row 3, column layout: 'grid'.*msvr310.*rename the column"):
+        load(tmp_path, "observation,rgb,layout\na,a.png,msvr310\nb,b.png,grid\n")
+
+
 def test_which_columns_are_modalities(tmp_path: Path) -> None:
     text = "observation,rgb,event,strip,strip_box,mask,Depth\na,a,e.png,s,0 0 9 9,m.txt,d.png\n"
     manifest = load(tmp_path, text)

@@ -226,15 +226,28 @@ def test_trials_are_reported_and_the_manifest_is_enough(tmp_path, capsys):
     assert main(["data", "import", str(tree), *words]) == 0
     for path in tree.rglob("*.jpg"):
         path.unlink()  # embeddings and a manifest are enough
-    again, table = evaluate(tmp_path, manifest, trees.SYSU, "--protocol", "sysu/all-single")
+    again, table = evaluate(tmp_path, manifest, trees.SYSU)  # it knows what it was imported from
     check(again, table, expected)
     assert again["trials"] == trials
+    assert again["settings"]["layout"] == "sysu-mm01"
+    lines = [line.split(",") for line in manifest.read_text().splitlines()]
+    column = lines[0].index("layout")
+    manifest.write_text("".join(",".join(line[:column] + line[column + 1 :]) + "\n" for line in lines))
     capsys.readouterr()
     words = ["--data", str(manifest), "--embeddings", str(tmp_path / "theirs.npz"), "--out", "r.json"]
     assert main(["evaluate", *words]) == 2
     message = capsys.readouterr().err
     assert "names no protocol of its own" in message
     assert "add --protocol sysu/all-single" in message
+
+
+def test_a_manifest_inside_its_tree_is_what_was_scored(tmp_path):
+    """`verify` reads the folder as `evaluate` did: by the manifest in it, not by the layout that it names."""
+    tree = trees.sysu(tmp_path / "SYSU-MM01")
+    words = ["--out", str(tree / "manifest.csv"), "--quiet"]
+    assert main(["data", "import", str(tree), *words]) == 0
+    evaluate(tmp_path, tree, trees.SYSU)
+    assert main(["verify", str(tmp_path / "results.json"), "--quiet"]) == 0
 
 
 def test_without_the_permutations_the_way_out_is_named(tmp_path, capsys):

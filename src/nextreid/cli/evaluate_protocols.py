@@ -39,21 +39,21 @@ def check_given(args: argparse.Namespace) -> None:
 
 
 def protocol_for(manifest: "Manifest", wanted: str | None) -> "Protocol":
-    """Return the protocol by option, or the benchmark's own.
+    """Return the protocol by option, or the benchmark's own; for a folder of one's own, what its rows allow.
 
     Raises:
         InputError: neither, or an unknown name.
     """
-    from nextreid.data.layouts import layout_of
+    from nextreid.data.layouts import FOLDER, layout_of
     from nextreid.data.match_rules import recommend
     from nextreid.evaluation.protocols import PROTOCOLS, protocol_named
 
     if wanted is not None:
         return protocol_named(wanted)
-    layout = layout_of(manifest)
-    if layout is not None and layout.protocols:
-        return protocol_named(layout.protocols[0])
     fitting = recommend(manifest)
+    layout = layout_of(manifest)
+    if layout is not None:  # a benchmark without its drawn galleries is an error that names the way out
+        return protocol_named(fitting.protocol if layout is FOLDER else layout.protocol)
     raise InputError(
         f"{manifest.source} names no protocol of its own",
         allowed=", ".join(PROTOCOLS),

@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from nextreid.data.findings import Finding, few
+from nextreid.data.layout_draws import FILE, TRIALS
 from nextreid.data.layouts import layout_of
-from nextreid.data.match_rules import RULES, recommend
+from nextreid.data.match_rules import RULES, SEEDED, recommend
 from nextreid.data.rows import Manifest
 
 
@@ -48,7 +49,9 @@ def _clean(manifest: Manifest) -> str:
     layout = layout_of(manifest)
     if layout is None or "clean" not in layout.variants:
         return ""
-    return f". The release is so; --layout {layout.name}@clean {layout.variants['clean']}"
+    option = f"--layout {layout.name}@clean"
+    option = option if manifest.source.is_dir() else f"importing the tree with {option}"
+    return f". The release is so; {option} {layout.variants['clean']}"
 
 
 def camera_findings(manifest: Manifest, protocol: str) -> Iterator[Finding]:
@@ -90,6 +93,7 @@ def _single(manifest: Manifest, column: str) -> Iterator[Finding]:
 
 def query_findings(manifest: Manifest, protocol: str) -> Iterator[Finding]:
     """Yield queries of which the protocol removes every match."""
+    yield from _draw_findings(manifest, protocol)
     lone, total = RULES[protocol].without_match(manifest.split("test").rows)
     if not lone:
         return
@@ -100,7 +104,31 @@ def query_findings(manifest: Manifest, protocol: str) -> Iterator[Finding]:
         "query-without-match",
         f"{len(lone)} of {total} queries have no valid match under {protocol}: "
         f"{few(row.observation for row in lone)}",
-        "use another protocol, or add gallery rows of the same identities"
-        if every
-        else "they are left out of the score; another protocol may keep them",
+        _without_match(protocol, every=every),
     )
+
+
+def _without_match(protocol: str, *, every: bool) -> str:
+    """Advise; where nothing but the query itself is removed, another protocol keeps no more."""
+    more = "add gallery rows of the same identities"
+    least = RULES[protocol].column is None
+    if every:
+        return more if least else f"use another protocol, or {more}"
+    return "they are left out of the score; " + (more if least else "another protocol may keep them")
+
+
+def _draw_findings(manifest: Manifest, protocol: str) -> Iterator[Finding]:
+    """Yield gallery rows without the columns that the protocol draws its galleries by."""
+    rule = RULES[protocol]
+    columns = [f"draw_{trial}" for trial in range(1, TRIALS + 1)]
+    _, searched = rule.sides(manifest.split("test").rows)
+    bare = [row for row in searched if rule.drawn and any(name not in row.extra for name in columns)]
+    if bare:
+        yield Finding.about(
+            bare,
+            "error",
+            "no-draws",
+            f"{protocol} draws its galleries by the columns draw_1 to draw_{TRIALS}, which "
+            f"{len(bare)} of {len(searched)} gallery rows do not have: {few(row.index for row in bare)}",
+            f"import the tree with its {FILE}, or use {SEEDED}, which draws by seed",
+        )

@@ -59,7 +59,7 @@ def layout_named(wanted: str) -> tuple[Layout, str]:
 
 
 def layout_of(manifest: Manifest) -> Layout | None:
-    """Return the layout that a data set was read as; None for a manifest."""
+    """Return the layout that a data set was read as or imported from; None where it has none."""
     return layout_named(manifest.layout)[0] if manifest.layout is not None else None
 
 

@@ -70,7 +70,8 @@ def load_manifest(
 def write_manifest(data: Manifest | Sequence[Row], out: str | Path) -> None:
     """Write rows as a manifest, CSV or Parquet by the file's suffix.
 
-    Image paths become relative to the manifest's folder. Columns that no row fills are left out.
+    Image paths become relative to the manifest's folder. Columns that no row fills are left out. The
+    benchmark's layout goes with a manifest, as the column `layout`.
 
     Args:
         data: a manifest, or rows.
@@ -88,6 +89,9 @@ def write_manifest(data: Manifest | Sequence[Row], out: str | Path) -> None:
     if not rows:
         raise InputError(f"No row to write to {out}")
     header, records = _records(rows, os.path.realpath(out.parent))
+    if isinstance(data, Manifest) and data.layout is not None:
+        header.append("layout")
+        records = [record | {"layout": data.layout} for record in records]
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{out.stem}.{os.getpid()}.part{out.suffix}")
     try:

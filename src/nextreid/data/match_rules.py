@@ -14,6 +14,9 @@ from nextreid.data.rows import Manifest, Row
 from nextreid.errors import InputError
 from nextreid.modality import NIR, RGB, TIR
 
+SEEDED = "sysu/all-single@agw"
+"""SYSU-MM01's protocol for a tree without the official permutations."""
+
 INDOORS = ("1", "2")
 """Locations of SYSU-MM01's indoor gallery (cameras 1 and 2)."""
 
@@ -26,12 +29,14 @@ class MatchRule:
         column: they must differ in it; None: in the observation only.
         queries, gallery: the modality of each side's rows; None: any.
         scenes: scenes of the gallery; (): any.
+        drawn: its galleries are drawn by the columns `draw_1` to `draw_10`.
     """
 
     column: str | None
     queries: str | None = None
     gallery: str | None = None
     scenes: tuple[str, ...] = ()
+    drawn: bool = False
 
     def sides(self, rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
         """Return the queries and the gallery among rows, those with an identity."""
@@ -62,7 +67,7 @@ RULES: dict[str, MatchRule] = {
     "cross-view": MatchRule("view"),
     "none": MatchRule(None),
     **{
-        f"sysu/{place}-{shots}": MatchRule("scene", NIR, RGB, scenes)
+        f"sysu/{place}-{shots}": MatchRule("scene", NIR, RGB, scenes, drawn="@" not in shots)
         for place, scenes in (("all", ()), ("indoor", INDOORS))
         for shots in ("single", "multi", "single@agw")
     },
@@ -105,7 +110,7 @@ def recommend(manifest: Manifest) -> Recommended:
     layout = layout_of(manifest)
     if layout is not None:
         if layout.name == "sysu-mm01" and not drawn:
-            return Recommended("sysu/all-single@agw", f"seeded galleries, since there is no {FILE}")
+            return Recommended(SEEDED, f"seeded galleries, since there is no {FILE}")
         if layout.name != "folder":
             return Recommended(layout.protocol, f"it is the protocol of {layout.title}")
     held = {name for row in rows for name in row.paths}
@@ -119,8 +124,8 @@ def recommend(manifest: Manifest) -> Recommended:
             return Recommended("regdb/v2t", one)
         if all(row.camera is not None for row in rows):
             return Recommended("llcm/vis2nir", one)
-    for name in ("cross-camera", "cross-scene"):
+    for name in ("cross-camera", "cross-scene", "cross-view"):
         column = RULES[name].column or ""
         if rows and all(getattr(row, column) is not None for row in rows if row.identity is not None):
             return Recommended(name, f"every test row has a {column}")
-    return Recommended("none", "not every test row has a camera or a scene")
+    return Recommended("none", "not every test row has a camera, a scene or a view")

@@ -12,7 +12,7 @@ SPLITS = ("train", "test")
 FACTS = ("identity", "kind", "camera", "scene", "time", "view", "lookalike")
 """Optional columns that say something about an observation."""
 
-RESERVED = ("observation", *FACTS, "split", "is_query", "is_gallery")
+RESERVED = ("observation", *FACTS, "split", "is_query", "is_gallery", "layout")
 """All columns of a manifest that are neither modalities, boxes, nor the user's own."""
 
 
@@ -87,7 +87,8 @@ class Manifest:
         rows: the observations.
         sha256: of the file's bytes, or of the sorted list of a benchmark folder's image files; parts
             of a data set keep it, since it names what was read.
-        layout: name of the benchmark layout, with its variant (`regdb@3`), or None.
+        layout: name of the benchmark layout, with its variant (`regdb@3`), that it was read as or
+            imported from; or None.
         notes: what reading a benchmark's folder left out, and why.
     """
 

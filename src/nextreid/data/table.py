@@ -1,7 +1,8 @@
 """Manifest files: CSV and Parquet, one row per observation.
 
 Columns: `observation`; the optional facts `identity, kind, camera, scene, time, view, lookalike`;
-`split`, `is_query`, `is_gallery`; one path column per modality, with an optional `<modality>_box`.
+`split`, `is_query`, `is_gallery`; `layout`, the benchmark it was imported from; one path column per
+modality, with an optional `<modality>_box`.
 Any other column is kept as it is.
 
 A column is a modality if it is called rgb, nir or tir; or if there is a column `<name>_box`; or if
@@ -19,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from nextreid.data.layout_files import IMAGE_SUFFIXES
+from nextreid.data.layouts import LAYOUTS, layout_named
 from nextreid.data.rows import RESERVED, SPLITS, Manifest, Row
 from nextreid.errors import InputError
 from nextreid.modality import NIR, RGB, TIR, check_modality, modality_tuple
@@ -68,7 +70,25 @@ def read_table(path: Path, *, modalities: Sequence[str] | None = None) -> Manife
         modalities=tuple(name for name in names if any(name in row.paths for row in rows)),
         rows=tuple(rows),
         sha256=hashlib.sha256(content).hexdigest(),
+        layout=_layout(path, cells),
     )
+
+
+def _layout(path: Path, cells: "Cells") -> str | None:
+    """Return the benchmark layout that every row names; None where they name none, or different ones."""
+    named: dict[str, int] = {}
+    for index, cell in cells:
+        named.setdefault(cell.get("layout", ""), index)
+    for name, index in named.items():
+        try:
+            layout_named(name or "folder")
+        except InputError as error:
+            raise InputError(
+                f"{path}, row {index}, column layout: {name!r}",
+                allowed=f"{', '.join(LAYOUTS)}, with @VARIANT where there is one; or empty",
+                do="rename the column, if it is one of your own",
+            ) from error
+    return next(iter(named)) or None if len(named) == 1 else None
 
 
 Cells = list[tuple[int, dict[str, str]]]

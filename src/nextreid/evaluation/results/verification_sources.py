@@ -87,7 +87,7 @@ def check_data(
     if place is None:
         return None, Finding("data", False, _missing(noted["path"], results, given, "--data D"))
     try:
-        manifest = load_manifest(place, layout=layout or (settings.get("layout") if place.is_dir() else None))
+        manifest = _read(place, noted["sha256"], layout, settings.get("layout"))
     except InputError as error:
         return None, Finding("data", False, f"{place} cannot be read: {error}")
     if manifest.sha256 != noted["sha256"]:
@@ -98,6 +98,20 @@ def check_data(
     except (AttributeError, KeyError, TypeError):
         return None, Finding("data", False, "the file does not name what was left out as it should")
     return rest, Finding("data", True, f"{place}, by its sha256")
+
+
+def _read(place: Path, sha256: str, given: str | None, noted: str | None) -> Manifest:
+    """Read a data set as it was read for the results: as it is found, or as the layout they note.
+
+    Their layout may be what a manifest in the folder was imported from; the folder is then not read by it.
+    """
+    if given or not noted or not place.is_dir():
+        return load_manifest(place, layout=given)
+    try:
+        manifest = load_manifest(place)
+    except InputError:
+        return load_manifest(place, layout=noted)
+    return manifest if manifest.sha256 == sha256 else load_manifest(place, layout=noted)
 
 
 def _is_source(noted: Any) -> TypeGuard[Mapping[str, str]]:

@@ -28,7 +28,7 @@ def hub_answers(name: str, revision: str = "main") -> bool:
 
 
 def cached_model(name: str) -> Path:
-    """Return the folder of the hub's cache that holds a model: loaders may ask the hub whatever they are told.
+    """Return the folder of the hub's cache that holds a model; loaders ask the hub whatever they are told.
 
     Raises:
         InputError: it is not there.

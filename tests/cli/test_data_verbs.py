@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nextreid.cli.evaluate_protocols import protocol_for
 from nextreid.cli.main import main
 from nextreid.data.manifest import load_manifest
 
@@ -73,10 +74,32 @@ def test_import_then_check(name: str, tmp_path: Path, capsys) -> None:
     assert report["protocol_because"]
 
 
+def test_check_shows_a_few_findings_of_each_kind(tmp_path: Path, capsys) -> None:
+    tree = skeletons.rgbnt201(tmp_path / "RGBNT201")
+    for name in (*skeletons.RGBNT201_SMALL["train_171"][1:], *skeletons.RGBNT201_SMALL["test"][1:]):
+        next(tree.glob(f"*/NI/{name}")).unlink()
+    assert main(["data", "check", str(tree)]) == 0
+    text = capsys.readouterr().out
+    assert text.count("but no nir") == 5
+    assert "warning: 1 more unpaired-modality (--json lists all)" in text
+    assert "6 warning unpaired-modality" in text
+
+
+def test_a_folder_without_cameras_is_scored_as_it_is_checked(tmp_path: Path, capsys) -> None:
+    tree = tmp_path / "mine"
+    for name in ("ann/1.jpg", "ann/2.jpg"):
+        skeletons.Planter(tree).image(name)
+    assert main(["data", "check", str(tree), "--layout", "folder", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["protocol"] == "none"
+    assert protocol_for(load_manifest(tree, layout="folder"), None).name == "none"
+
+
 def test_variants_by_name(tmp_path: Path, capsys) -> None:
     tree = skeletons.regdb(tmp_path / "RegDB")
     assert main(["data", "import", str(tree), "--layout", "regdb@3", "--out", str(tmp_path / "m.csv")]) == 0
-    assert load_manifest(tmp_path / "m.csv").split("test").identities == ("1", "4")
+    manifest = load_manifest(tmp_path / "m.csv")
+    assert manifest.split("test").identities == ("1", "4")
+    assert manifest.layout == "regdb@3", "by which `compare` knows the split"
     assert main(["data", "check", str(tree), "--layout", "regdb@30"]) == 2
     assert "regdb@10" in capsys.readouterr().err
 

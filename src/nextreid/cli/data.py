@@ -19,8 +19,8 @@ LAYOUT_HELP = (
     "benchmark layout, where it is not recognised (see `nextreid data list`); NAME@VARIANT: regdb@3, "
     "wmveid863@clean"
 )
-SHOWN = 40
-"""Findings shown of one check; `--json` gives all (ours: a screen or two)."""
+SHOWN = 5
+"""Findings shown of each rule; `--json` gives all (ours: enough to see what they have in common)."""
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -91,12 +91,18 @@ def _show(report: "Report", terminal: Terminal) -> None:
         ],
     )
     terminal.text(f"Why {report.protocol}: {report.why}.")
-    for finding in report.findings[:SHOWN]:
-        terminal.text(f"{finding.severity}: {finding.message}")
-        terminal.text(f"    {finding.do}")
-    if len(report.findings) > SHOWN:
-        terminal.text(f"... and {len(report.findings) - SHOWN} more (--json lists all)")
     by_rule = Counter((finding.severity, finding.rule) for finding in report.findings)
+    seen: Counter[tuple[str, str]] = Counter()
+    for finding in report.findings:
+        kind = (finding.severity, finding.rule)
+        seen[kind] += 1
+        if seen[kind] <= SHOWN:
+            terminal.text(f"{finding.severity}: {finding.message}")
+            terminal.text(f"    {finding.do}")
+        elif seen[kind] == by_rule[kind]:
+            terminal.text(
+                f"{finding.severity}: {by_rule[kind] - SHOWN} more {finding.rule} (--json lists all)"
+            )
     rules = ", ".join(f"{count} {severity} {rule}" for (severity, rule), count in by_rule.items())
     terminal.text(rules or "Nothing is wrong.")
 

@@ -38,6 +38,14 @@ def test_a_query_that_differs_from_the_gallery_is_a_row_of_its_own(tmp_path: Pat
     assert manifest.sha256 != before.sha256
 
 
+def test_a_link_that_leads_nowhere_is_met_where_it_is_read(tmp_path: Path) -> None:
+    tree = skeletons.msvr310(tmp_path / "MSVR310")
+    file = tree / "query3" / "0002" / "th" / "0002_s002_v0_000.jpg"
+    file.unlink()
+    file.symlink_to(tmp_path / "nowhere.jpg")
+    assert len(load_manifest(tree).split("test")) == 6
+
+
 def test_a_strip_that_differs(tmp_path: Path) -> None:
     tree = skeletons.strips(tmp_path / "RGBNT100", tiles=3)
     other = replaced(tree / "rgbir" / "query" / "0502_c0001_000.jpg", (36, 6))

@@ -124,7 +124,8 @@ def not_whole(
     names = ", ".join(shown[:12]) + (" ..." if len(shown) > 12 else "") or "nothing"
     return InputError(
         f"{folder} is not a whole {layout.name} tree: no images in {text}; found {names}",
-        allowed=f"{layout.summary} (names as in the release, upper and lower case matter)",
+        allowed=f"{layout.summary} (names as in the release, upper and lower case matter); files like "
+        f"{layout.names}",
         do=_mend(folder, missing, set(own)),
     )
 

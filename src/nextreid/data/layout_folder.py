@@ -79,9 +79,9 @@ class FolderPerIdentity:
         for name in SPLIT_NAMES if tops else ("test",):
             top = tops.get(name, folder)
             new = _rows(top, layout, name, set(tops)) if not tops or name in tops else ()
-            twins = [row.observation for row in new if _add(found, row, top)]
+            twins = [row.observation for row in new if _add(found, row, name, folder)]
             if twins:
-                notes.append(twins_note(len(twins), top.name, sorted(twins)[0]))
+                notes.append(twins_note(len(twins), name, sorted(twins)[0]))
         rows = [found[key] for key in sorted(found, key=lambda key: (key[0] == "test", key[1]))]
         if not rows:
             entries = sorted(entry.name for entry in folder.iterdir())
@@ -143,14 +143,14 @@ def _listed(top: Path) -> Iterator[tuple[str, str, str, Path]]:
                 yield person.name, MODALITY_NAMES[one.name.lower()], stem, path
 
 
-def _add(found: dict[tuple[str, str], Row], row: Row, top: Path) -> bool:
+def _add(found: dict[tuple[str, str], Row], row: Row, top: str, folder: Path) -> bool:
     """Add a row of a split's folder; tell whether it shares its name only with one that is there already.
 
     The same images in two folders of the test split are one observation with both roles.
     """
     if row.split == "test" and ("train", row.observation) in found:
         raise InputError(
-            f"{top.parent}: {row.observation} lies in train and in a folder of the test split",
+            f"{folder}: {row.observation} lies in train and in a folder of the test split",
             allowed="each identity's file name in one split",
         )
     other = found.get((row.split, row.observation))
@@ -165,7 +165,7 @@ def _add(found: dict[tuple[str, str], Row], row: Row, top: Path) -> bool:
             is_gallery=row.is_gallery or other.is_gallery,
         )
         return False
-    name = f"{top.name.lower()}/{row.observation}"
+    name = f"{top}/{row.observation}"
     found[row.split, name] = replace(row, observation=name)
     return True
 

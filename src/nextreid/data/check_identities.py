@@ -129,6 +129,6 @@ def _draw_findings(manifest: Manifest, protocol: str) -> Iterator[Finding]:
             "error",
             "no-draws",
             f"{protocol} draws its galleries by the columns draw_1 to draw_{TRIALS}, which "
-            f"{len(bare)} of {len(searched)} gallery rows do not have: {few(row.index for row in bare)}",
+            f"{len(bare)} of {len(searched)} gallery rows do not have: rows {few(row.index for row in bare)}",
             f"import the tree with its {FILE}, or use {SEEDED}, which draws by seed",
         )

@@ -112,6 +112,10 @@ def test_a_name_of_the_data_goes_before_a_folder_of_that_name(
     assert texts[str(beside)] == texts["./ours"] == ["A man.", "He is wearing a shirt."]
     with pytest.raises(InputError, match=r"captions folder others.*\(ours, theirs\)"):
         captions_of(manifest, "others", PERSON, truth=False)
+    (manifest.root / "text").mkdir()
+    with pytest.raises(InputError, match=r"captions folder text.* give ") as caught:
+        captions_of(manifest, "text", PERSON, truth=False)
+    assert f"give {manifest.root / 'text'}" in str(caught.value)
 
 
 def test_published_text_of_a_set_without_table_is_read(manifest: Manifest) -> None:

@@ -204,6 +204,15 @@ def test_what_a_model_cannot_be_asked_is_said_before_anything_is_embedded(
         assert message in said
 
 
+def test_embeddings_of_a_former_result_are_not_left_unexplained(tmp_path, data, capsys):
+    kept = embeddings_by_hand(tmp_path)
+    former = kept.rename(tmp_path / "r.embeddings.npz")
+    evaluate(tmp_path, data, "--embeddings", former)
+    assert "former" not in capsys.readouterr().err
+    evaluate(tmp_path, data, "--embeddings", embeddings_by_hand(tmp_path))
+    assert f"{former} is of a former result, not of {tmp_path / 'r.json'}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

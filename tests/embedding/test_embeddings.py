@@ -246,5 +246,12 @@ def test_ids_of_any_plain_type(tmp_path, ids):
 def test_pickled_ids_are_refused_with_the_way_out(tmp_path):
     path = tmp_path / "theirs.npz"
     np.savez(path, observation=np.array(["a", "b"], object), embedding=np.eye(2))
-    with pytest.raises(InputError, match=r"a pickle can run code.*observation=ids\.astype\(str\)"):
+    with pytest.raises(
+        InputError, match=r"a pickle can run code.*observation=ids\.astype\(str\), .*numpy\.stack\(vectors\)"
+    ):
         load_embeddings(path)
+
+
+def test_vectors_of_objects_are_refused_with_the_way_out():
+    with pytest.raises(InputError, match=r"type object.*numpy\.stack\(vectors\)"):
+        Embeddings(np.array(["a", "b"]), np.eye(2).astype(object))

@@ -203,3 +203,12 @@ def edit(path, change):
     document = json.loads(path.read_text())
     change(document)
     path.write_text(json.dumps(document))
+
+
+def test_a_result_of_the_current_folder_is_called_by_its_file(tmp_path, data, monkeypatch):
+    one = write_run(tmp_path / "some-folder", data)
+    other = write_run(tmp_path / "b", data)
+    monkeypatch.chdir(one.parent)
+    for given in ("results.json", "."):
+        assert [each.name for each in read_scored([given, "../b"])] == ["results", "b"]
+    assert [each.name for each in read_scored([one, other])] == ["some-folder", "b"]

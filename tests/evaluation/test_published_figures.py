@@ -167,3 +167,22 @@ def test_protocols_with_words_of_their_own_find_their_setting(tmp_path):
     (found,) = beside_published(group_by_options(read_scored([run])))
     assert found.setting == "IR-to-VIS (first column block)"
     assert any("transposed" in warning for warning in found.warnings)
+
+
+def test_a_data_set_is_known_however_its_name_is_written():
+    carried = published()
+    assert carried.select("rgbnt201") == carried.select("RGBNT201")
+    assert carried.settings("rgbnt-201") == carried.settings("RGBNT201")
+    assert beside_published((), dataset="rgbnt201")[0].dataset == "RGBNT201"
+
+
+def test_the_table_has_one_decimal():
+    cells = [
+        cell
+        for name in published().datasets
+        for beside in beside_published((), dataset=name)
+        for row in published_table(beside).rows
+        for cell in row[2:-1]
+        if cell
+    ]
+    assert {len(cell.partition(".")[2]) for cell in cells} == {1}

@@ -14,6 +14,7 @@ from nextreid.evaluation.results.report_markdown import (
 from nextreid.evaluation.results.report_section import METRIC_HEADER, Table, percent, points, score_row, span
 from nextreid.evaluation.scenarios import any_to_any, missing, random_drop
 from nextreid.evaluation.scenarios.scenario import FROM_SUBSETS, SCENARIOS
+from nextreid.version import __version__
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,13 @@ def test_the_file_has_every_section_and_what_was_not_run(document, tmp_path):
         lines = [line for line in block.splitlines() if line.startswith("|")]
         assert len({line.count("|") for line in lines}) <= 1
     assert "\n\n\n" not in text
+
+
+def test_the_head_says_what_the_scores_are_of(document):
+    model = {"path": "runs/first/model", "sha256": "b" * 64}
+    head = markdown({**document, "model": model}).partition("\n|")[0]
+    assert f"model `runs/first/model` (sha256 {'b' * 12}), data `d/manifest.csv` (sha256 {'a' * 12})" in head
+    assert f"nextreid {__version__}." in head
 
 
 def test_a_plain_result_has_the_table_only(document):

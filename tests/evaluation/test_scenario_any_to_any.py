@@ -195,3 +195,22 @@ def test_the_tables_say_where_a_modality_helps():
     ]
     assert "`rgb` added to the query helps most against a gallery of" in shown.text
     assert all(len(row) == len(table.header) for table in shown.tables for row in table.rows)
+
+
+@pytest.mark.parametrize(
+    ("gains", "words"),
+    [
+        ((0.03, 0.01), "helps most against a gallery of rgb (+3.0 mAP) and least against tir (+1.0)."),
+        ((0.03, -0.01), "helps most against a gallery of rgb (+3.0 mAP) and harms most against tir (-1.0)."),
+        (
+            (-0.01, -0.03),
+            "never helps: it harms least against a gallery of rgb (-1.0 mAP) and most against tir (-3.0).",
+        ),
+    ],
+)
+def test_words_fit_the_sign(gains, words):
+    entry = [
+        {"modality": "nir", "side": "query", "other": [other], "mAP": {"difference": gain, "interval": None}}
+        for other, gain in zip(("rgb", "tir"), gains, strict=True)
+    ]
+    assert section({"cells": [], "gains": entry}).text.endswith(f"`nir` added to the query {words}")

@@ -112,7 +112,9 @@ def test_a_zero_row_must_be_an_absent_observation_and_the_other_way_round():
 def test_missing_subsets_and_single_modalities_are_errors():
     rows, embeddings = world()
     few = Embeddings(embeddings.observation, embeddings.vectors, subsets={"rgb": embeddings.subsets["rgb"]})
-    with pytest.raises(InputError, match=r"no embeddings of nir\+rgb alone.*each-subset"):
+    with pytest.raises(
+        InputError, match=r"no embeddings of nir\+rgb alone.*each-subset.*`embedding/rgb\+nir`"
+    ):
         run(rows, few)
     rows = [replace(row, paths={"rgb": Path("a.png")}) for row in rows]
     with pytest.raises(InputError, match="only rgb"):

@@ -108,7 +108,12 @@ def find_set(manifest: Manifest, choice: str) -> Path:
     if Path(choice).is_dir():
         return Path(choice)
     own = f"a set of the data ({', '.join(names)})" if names else f"a set under {manifest.root / SETS}"
-    raise InputError(f"There is no captions folder {choice}", allowed=f"auto, none, {own}, or a folder")
+    beside = manifest.root / choice
+    raise InputError(
+        f"There is no captions folder {choice}",
+        allowed=f"auto, none, {own}, or a folder",
+        do=f"give {beside}: a folder is looked for from the current one" if beside.is_dir() else None,
+    )
 
 
 def read_captions(folder: str | Path, manifest: Manifest, schema: Schema) -> Captions:

@@ -25,7 +25,7 @@ from nextreid.cli.evaluate_scenarios import (
     wanted_scenarios,
 )
 from nextreid.cli.evaluate_vectors import vectors_to_score
-from nextreid.cli.keeping import add_keeping_option, keep_embeddings, place_of_embeddings
+from nextreid.cli.keeping import add_keeping_option, keep_embeddings, place_of_embeddings, warn_of_former
 from nextreid.cli.reading import open_data
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb, whole_number
@@ -148,6 +148,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     files = write_results(document, evaluation.per_query, args.out)
     tables = write_markdown(document, args.out)
+    warn_of_former(args, terminal)
     table = all_scores(document)
     terminal.table(f"{manifest.name}, {protocol.name}, percent", table.header, table.rows)
     show_scenarios(document, terminal)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nextreid.cli.terminal import Terminal
 from nextreid.cli.writing import check_out
 from nextreid.errors import InputError
 
@@ -55,3 +56,11 @@ def keep_embeddings(embeddings: "Embeddings", place: Path | None, results: Path)
     if place is None:
         return None
     return Source.beside(embeddings.save(place), results)
+
+
+def warn_of_former(args: argparse.Namespace, terminal: Terminal) -> None:
+    """Warn of embeddings that a former result left at the usual place, if this one names others or none."""
+    usual: Path = args.out.with_name(f"{args.out.stem}.embeddings.npz")
+    kept = place_of_embeddings(args) or args.embeddings
+    if usual.exists() and (kept is None or usual.resolve() != Path(kept).resolve()):
+        terminal.warn(f"{usual} is of a former result, not of {args.out}; delete it if nobody needs it.")

@@ -29,7 +29,8 @@ def read_npz(path: Path, wanted: Callable[[str], bool]) -> dict[str, np.ndarray]
         raise InputError(
             f"{path} holds Python objects, which are not read because a pickle can run code",
             allowed="plain arrays: text for `observation`, numbers for `embedding`",
-            do="save it again with numpy.savez(file, observation=ids.astype(str), embedding=vectors)",
+            do="save it again with numpy.savez(file, observation=ids.astype(str), "
+            "embedding=numpy.stack(vectors).astype('float32'))",
         ) from error
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, NotImplementedError) as error:
         raise InputError(

@@ -108,14 +108,16 @@ class Embeddings:
         Raises:
             InputError: the file has no such subset.
         """
-        wanted = frozenset(modalities)
+        names = tuple(modalities)
+        wanted = frozenset(names)
         for name, matrix in self.subsets.items():
             if frozenset(name.split("+")) == wanted:
                 return matrix
         raise InputError(
             f"{self.source} has no embeddings of {'+'.join(sorted(wanted))} alone",
             allowed=", ".join(self.subsets) or "none: it holds only the full set",
-            do="embed with --modalities each-subset",
+            do=f"embed with --modalities each-subset, or add the array `{_SUBSET}{'+'.join(names)}`: a row "
+            "for each observation, zeros for one that has none of them",
         )
 
     def branch(self, name: str) -> "Embeddings":
@@ -233,7 +235,13 @@ def _checked_matrix(matrix: Any, ids: np.ndarray, what: str) -> np.ndarray:
             f"{what} has the shape {array.shape}", allowed=f"({len(ids)}, D): one row for each observation"
         )
     if array.dtype.kind not in "fiu":
-        raise InputError(f"{what} has the type {array.dtype}", allowed="real numbers, best float32")
+        raise InputError(
+            f"{what} has the type {array.dtype}",
+            allowed="real numbers, best float32",
+            do="make one array of them, e.g. numpy.stack(vectors).astype('float32')"
+            if array.dtype == object
+            else None,
+        )
     with np.errstate(over="ignore"):
         array = np.ascontiguousarray(array, dtype=np.float32)
     bad = ~np.isfinite(array).all(axis=1)

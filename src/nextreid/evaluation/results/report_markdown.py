@@ -26,6 +26,9 @@ def _controls(controls: Mapping[str, Any]) -> Section:
     return Section("Controls", tables=(gains,) if gains.rows else ())
 
 
+DIGITS = 12
+"""Of a SHA-256 in results.md (ours: as on the terminal); results.json has all 64."""
+
 SECTIONS: Mapping[str, Callable[[Any], Section]] = {
     "trials": trials.section,
     "reranked": reranked.section,
@@ -80,6 +83,7 @@ def markdown(document: Mapping[str, Any]) -> str:
         f"{queries['valid']} of {queries['total']} queries count, gallery {queries['gallery']}; "
         f"checkpoint chosen by: {document['selection']}; seed {document['seed']}. Percent; 95 %: intervals "
         f"over queries ({document['bootstrap']} resamples).",
+        _origin(document),
         *_conventions(document["settings"]),
         all_scores(document).markdown(),
     ]
@@ -105,6 +109,17 @@ def write_markdown(document: Mapping[str, Any], out: Path | str) -> Path:
     with written_whole(path) as temporary:
         temporary.write_text(markdown(document), encoding="utf-8")
     return path
+
+
+def _origin(document: Mapping[str, Any]) -> str:
+    """Say of which files, by the first digits of their SHA-256, and by which version the scores are."""
+    named = [
+        f"{what} `{source['path']}` (sha256 {str(source['sha256'])[:DIGITS]})"
+        for what in ("model", "data", "embeddings")
+        if (source := document.get(what))
+    ]
+    version = (document.get("versions") or {}).get("nextreid", "unknown")
+    return f"From {', '.join([*named, f'nextreid {version}'])}."
 
 
 def _conventions(settings: Mapping[str, Any]) -> list[str]:

@@ -85,7 +85,7 @@ def read_scored(paths: Sequence[Path | str]) -> tuple[Scored, ...]:
         if file.resolve() in seen:
             raise InputError(f"{file} is given twice", allowed="each result once")
         seen[file.resolve()] = file
-    short = [file.absolute().parent.name if file.stem == "results" else file.stem for file in files]
+    short = [_label(file) for file in files]
     names = short if len(set(short)) == len(short) else [str(file) for file in files]
     return tuple(_read(file, name) for file, name in zip(files, names, strict=True))
 
@@ -142,6 +142,12 @@ def read_per_query(path: Path, *, trials: int = 1) -> PerQuery:
     for place, name in enumerate(METRIC_NAMES):
         values[valid, place] = columns[name][valid]
     return PerQuery(table["query"].astype(str).to_numpy(dtype=np.str_), valid, values, first, trials)
+
+
+def _label(file: Path) -> str:
+    """Return what tables call a file: its own name, or its folder's where that was given and says more."""
+    folder = file.parent.name if file.parent.name != ".." else file.parent.resolve().name
+    return folder if folder and file.stem == "results" else file.stem
 
 
 def _is_results(path: Path) -> bool:

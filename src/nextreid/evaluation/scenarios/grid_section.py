@@ -109,9 +109,13 @@ def _where(gains: Sequence[Mapping[str, Any]]) -> list[str]:
             continue
         best = max(each, key=lambda gain: float(gain["mAP"]["difference"]))
         worst = min(each, key=lambda gain: float(gain["mAP"]["difference"]))
+        high, low = float(best["mAP"]["difference"]), float(worst["mAP"]["difference"])
+        if high > 0:
+            one, other = "helps most", "least" if low >= 0 else "harms most"
+        else:
+            one, other = "never helps: it harms least", "most"
         lines.append(
-            f"`{modality}` added to the query helps most against a gallery of {_name(best['other'])} "
-            f"({points(best['mAP']['difference'])} mAP) and least against {_name(worst['other'])} "
-            f"({points(worst['mAP']['difference'])})."
+            f"`{modality}` added to the query {one} against a gallery of {_name(best['other'])} "
+            f"({points(high)} mAP) and {other} against {_name(worst['other'])} ({points(low)})."
         )
     return lines

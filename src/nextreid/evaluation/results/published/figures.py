@@ -105,21 +105,22 @@ class Published:
         Raises:
             InputError: no such data set.
         """
-        self.dataset(dataset)
-        return tuple(dict.fromkeys(row.setting for row in self.rows if row.dataset == dataset))
+        name = self.dataset(dataset).name
+        return tuple(dict.fromkeys(row.setting for row in self.rows if row.dataset == name))
 
     def dataset(self, name: str) -> PublishedDataset:
-        """Return a data set by its name.
+        """Return a data set by its name; capitals and what is neither letter nor digit do not count.
 
         Raises:
             InputError: no figures of it.
         """
-        if name not in self.datasets:
-            raise InputError(
-                f"There are no published results of {name!r}{_nearest(name, self.datasets)}",
-                allowed=", ".join(self.datasets),
-            )
-        return self.datasets[name]
+        for each in self.datasets.values():
+            if _plain(each.name) == _plain(name):
+                return each
+        raise InputError(
+            f"There are no published results of {name!r}{_nearest(name, self.datasets)}",
+            allowed=", ".join(self.datasets),
+        )
 
     def select(self, dataset: str, setting: str = FULL) -> tuple[PublishedResult, ...]:
         """Return the rows of a data set and setting, the highest mAP first.
@@ -134,7 +135,8 @@ class Published:
                 f"{_nearest(setting, known)}",
                 allowed="; ".join(known),
             )
-        rows = [row for row in self.rows if (row.dataset, row.setting) == (dataset, setting)]
+        name = self.dataset(dataset).name
+        rows = [row for row in self.rows if (row.dataset, row.setting) == (name, setting)]
         return tuple(sorted(rows, key=lambda row: -row.metrics["mAP"]))
 
     def contradictions(self, dataset: str, setting: str) -> tuple[Conflict, ...]:

@@ -19,7 +19,7 @@ def published_table(beside: Beside) -> Table:
     lines: list[tuple[float, tuple[str, ...]]] = []
     for rows in _merged(beside.rows):
         first = rows[0]
-        printed = [_printed(first.metrics[name]) if name in first.metrics else "" for name in names]
+        printed = [f"{first.metrics[name]:.1f}" if name in first.metrics else "" for name in names]
         numbers: dict[str, list[str]] = {}
         for row in rows:
             numbers.setdefault(row.reported_by, []).append(f"[{sources.index(row.source) + 1}]")
@@ -93,9 +93,3 @@ def _merged(rows: Sequence[PublishedResult]) -> list[list[PublishedResult]]:
         else:
             found.append([row])
     return found
-
-
-def _printed(value: float) -> str:
-    """Return the figure with the digits it was printed with, at least one after the point."""
-    text = f"{value:g}"
-    return text if "." in text else f"{value:.1f}"

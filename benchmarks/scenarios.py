@@ -92,7 +92,7 @@ def whole(document: dict[str, Any]) -> dict[str, Any]:
         ],
         "fine-grained": {key: value for key, value in found["fine-grained"].items() if key != "attributes"},
         "consistency": found["consistency"],
-        "left_out": document["scenarios_left_out"],
+        "not_run": sorted(document["scenarios_left_out"]),
     }
 
 

@@ -76,6 +76,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.evaluation.results.provenance import Source, training_of
     from nextreid.evaluation.results.report import results_document, sealed, write_results
     from nextreid.evaluation.results.report_markdown import all_scores, write_markdown
+    from nextreid.evaluation.scenarios.drawings import draw_scenarios
     from nextreid.evaluation.scenarios.scenario import ScenarioContext, ScenarioInputs
 
     if args.protocol == LIST:
@@ -147,7 +148,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     )
     args.out.parent.mkdir(parents=True, exist_ok=True)
     files = write_results(document, evaluation.per_query, args.out)
-    tables = write_markdown(document, args.out)
+    written = (*files, write_markdown(document, args.out), *draw_scenarios(document, args.out))
     warn_of_former(args, terminal)
     table = all_scores(document)
     terminal.table(f"{manifest.name}, {protocol.name}, percent", table.header, table.rows)
@@ -158,7 +159,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         f"protocol, {counts.without_match} had none; gallery {counts.gallery}"
         + (f" in each of {len(evaluation.trials)} trials" if len(evaluation.trials) > 1 else "")
     )
-    terminal.text(f"{files[0]}, {files[1]} and {tables}")
+    terminal.text(", ".join(map(str, written)))
     terminal.result(sealed(document))
     return 0
 

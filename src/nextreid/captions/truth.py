@@ -44,11 +44,6 @@ class Truth:
         return frozenset(observation for observation, _, _ in self.values)
 
 
-def has_truth(manifest: Manifest) -> bool:
-    """Tell whether a data set comes with a truth."""
-    return (manifest.root / TRUTH).is_file()
-
-
 def read_truth(manifest: Manifest, schema: Schema) -> Truth:
     """Read the truth of a data set.
 

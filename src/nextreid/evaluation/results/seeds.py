@@ -170,12 +170,6 @@ def pair_by_seed(first: Group, second: Group, *, seed: int = 0) -> PairedSeeds:
     )
 
 
-def _vectors_of(member: Scored) -> str | None:
-    """Return the SHA-256 of the embeddings behind a result; None where it names none."""
-    noted = member.document.get("embeddings")
-    return noted.get("sha256") if isinstance(noted, Mapping) else None
-
-
 def _place(member: Scored) -> tuple[int, int]:
     """Return the split and the seed of a run; 0 for data without numbered splits."""
     return (split_of(member) or ("", 0))[1], member.seed or 0

@@ -33,6 +33,7 @@ from nextreid.evaluation.statistics import random_order_scores
 from nextreid.model.architecture import build_model
 from nextreid.model.backbone import Clip, load_clip
 from nextreid.model.pretrained import Pretrained, load_model
+from nextreid.model.stem import build_clip
 from nextreid.seeding import derive_seed
 
 ROOT = Path(__file__).parents[1]
@@ -84,19 +85,19 @@ def networks(source: str, kind: str, device: str) -> tuple[Embed, list[Embed]] |
 def _random_clip(model: Any, seed: int) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "random twin"))
-        return type(model)(model.config)
+        return build_clip(model.config)
 
 
 def _random_model(folder: str, seed: int) -> Pretrained:
     """Build a trained model's architecture anew: its backbone and its own parts at random."""
-    from transformers import CLIPConfig, CLIPModel
+    from transformers import CLIPConfig
 
     trained = load_model(folder)
     config = json.loads((Path(folder) / "config.json").read_text())
     settings = CLIPConfig(**config["clip"], attn_implementation=config["attention"])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "random twin"))
-        clip = Clip(CLIPModel(settings), trained.model.sentences.tokenizer, origin="scratch")
+        clip = Clip(build_clip(settings), trained.model.sentences.tokenizer, origin="scratch")
     return replace(trained, model=build_model(trained.architecture, clip, seed=seed).eval())
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from nextreid.losses.grounding import RARE, PairSigmoid, region_means
+from nextreid.losses.grounding import RARE, PairSigmoid, ValueChoice, region_means
 
 
 def slow_pairs(loss, pictures, sentences, labels, frequency, weight):
@@ -157,3 +157,50 @@ def test_losses_are_computed_in_float32(pairs):
     assert value.dtype == torch.float32
     assert torch.allclose(value, PairSigmoid()(**pairs), rtol=0.02)
     assert region_means(torch.ones(1, 2, 3).bfloat16(), torch.ones(1, 2, 1)).dtype == torch.float32
+
+
+# ------------------------------------------------------------------ the choice among an attribute's values
+
+
+def test_by_hand_a_choice_among_the_values_of_one_attribute():
+    """Sentences of another attribute do not compete, whatever they say."""
+    choice = ValueChoice(scale=2.0)
+    sentences = torch.tensor([[1.0, 0.0], [0.0, 2.0], [5.0, 5.0], [1.0, -1.0]])
+    attribute, frequency = torch.tensor([0, 0, 1, 1]), torch.tensor([0.6, 0.2, 0.5, 0.5])
+    asked = {"attribute": attribute, "frequency": frequency, "out_of": 4}
+    found = choice(torch.tensor([[3.0, 0.0]]), sentences, chosen=torch.tensor([0]), **asked)
+    right, wrong = 0.6 * math.exp(2), 0.2  # cosines 1 and 0
+    assert float(found.detach()) == pytest.approx(-math.log(right / (right + wrong)) / 4)
+    both = choice(torch.tensor([[3.0, 0.0], [1.0, -1.0]]), sentences, chosen=torch.tensor([0, 3]), **asked)
+    more = -math.log(math.exp(2) / (math.exp(2) + 1))  # cosines 1 and 0, equally frequent
+    assert float((both - found).detach()) == pytest.approx(more / 4)
+
+
+def test_knowing_nothing_costs_the_entropy_of_the_values():
+    """All cosines equal: chosen as often as the frequencies say, hence their entropy."""
+    choice, sentences = ValueChoice(), torch.ones(2, 3)
+    chosen = torch.tensor([0, 0, 0, 1])
+    value = choice(
+        torch.randn(4, 3),
+        sentences,
+        chosen=chosen,
+        attribute=torch.zeros(2, dtype=torch.long),
+        frequency=torch.tensor([0.3, 0.1]),  # of all pictures: not all show the attribute
+        out_of=4,
+    )
+    assert float(value.detach()) == pytest.approx(-0.75 * math.log(0.75) - 0.25 * math.log(0.25), rel=1e-5)
+
+
+def test_a_step_in_which_no_value_is_shown_costs_nothing_and_trains():
+    choice = ValueChoice()
+    vectors = torch.zeros(0, 3, requires_grad=True)
+    value = choice(
+        vectors,
+        torch.ones(2, 3),
+        chosen=torch.zeros(0, dtype=torch.long),
+        attribute=torch.zeros(2, dtype=torch.long),
+        frequency=torch.tensor([0.5, 0.5]),
+        out_of=7,
+    )
+    value.backward()
+    assert float(value.detach()) == 0.0

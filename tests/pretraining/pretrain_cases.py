@@ -21,8 +21,9 @@ WORLDS = {"count": 1, "identities": 10, "cameras": 2, "per_camera": 1}
 
 SMALL = shlex.split(
     "--world.count 1 --world.identities 10 --world.cameras 2 --train.steps 12 --train.checkpoint_every 5 "
-    "--train.precision fp32 --loss.pictures 8 --loss.texts 8 --model.width 48 --model.heads 3 --model.mlp 96 "
-    "--model.layers 2 --model.text_width 64 --model.text_layers 1 --model.projection 32"
+    "--train.precision fp32 --train.reading 6 --loss.pictures 8 --loss.texts 8 --model.stem [8,12,16,24] "
+    "--model.width 48 --model.heads 3 --model.mlp 96 --model.layers 2 --model.text_width 64 "
+    "--model.text_layers 1 --model.projection 32"
 )
 """Options of a run of about a second."""
 

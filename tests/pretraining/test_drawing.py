@@ -243,20 +243,36 @@ def test_strangers_speak_of_the_other_kind_and_name_no_place(persons, vehicles):
     assert len(drawer.batch(0).texts) == len(drawer.batch(0, foreign=other).texts) - 3
 
 
-def test_half_of_the_attributes_are_asked_for_in_a_step_and_all_in_turn(persons):
+def test_every_value_is_said_in_every_step_and_numbered_by_its_attribute(persons):
     drawer = spied(drawer_of(*persons))
-    asked = []
-    for step in range(12):
-        drawer.batch(step)
+    for step in range(4):
+        batch = drawer.batch(step)
         states = [next(iter(text.states)) for text in drawer.vocabulary.singles.calls[-1][1]]
-        asked.append({name for name, _ in states})
-        wanted = [pair for pair in drawer.vocabulary.columns if pair[0] in asked[-1]]
-        assert states == wanted  # every value of each, in the order of the columns
-    count = len(persons[0].schema.attributes)
-    assert {len(names) for names in asked} == {-(-count // 2)}
-    assert len(set().union(*asked)) == count
-    one = drawer_of(*persons).vocabulary.singles(np.random.default_rng(0), share=0.01)
-    assert len({name for text in one for name, _ in text.states}) == 1
+        assert states == list(
+            drawer.vocabulary.columns
+        )  # before all other texts, in the order of the columns
+        names = [attribute.name for attribute in persons[0].schema.attributes]
+        assert [names[number] for number in batch.attribute.tolist()] == [name for name, _ in states]
+
+
+def test_choices_are_the_values_that_a_picture_shows(persons):
+    """Where: on the place that shows the value, if it covers enough of a patch."""
+    drawer = spied(drawer_of(*persons))
+    for step in range(4):
+        batch, singles = drawer.batch(step), drawer.vocabulary.singles.calls[-1][1]
+        area = batch.shares.sum(dim=1)
+        expected, placed = set(), set()
+        for b, (p, row, m) in enumerate(drawer.index[rows_of(drawer)].tolist()):
+            known = shown(persons[p], row, m)
+            for s, text in enumerate(singles):
+                if is_true(text, known):
+                    expected.add((b, s))
+                    if text.place is not None and area[b, text.place] >= ENOUGH:
+                        placed.add((b, text.place, s))
+        assert {tuple(row) for row in batch.choices.tolist()} == expected
+        assert {tuple(row) for row in batch.place_choices.tolist()} == placed
+        assert 0 < len(placed) < len(expected)
+        assert len(batch.choices) == len(expected)
 
 
 def test_no_text_is_called_both_true_and_a_strangers(persons, vehicles):

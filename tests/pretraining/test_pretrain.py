@@ -15,6 +15,7 @@ from nextreid.model.backbone import load_clip
 from nextreid.model.clip_folder import read_notes
 from nextreid.pretraining.fit import loss_curve
 from nextreid.pretraining.optim import share_of_rate
+from nextreid.pretraining.pairs import TERMS
 from nextreid.training.checkpoint import load_checkpoint
 from nextreid.training.metrics import read_metrics
 
@@ -47,13 +48,15 @@ def test_a_run_leaves_its_files(whole):
 
 def test_metrics_have_a_row_a_step(whole):
     rows = read_metrics(whole / "metrics.csv")
-    assert list(rows[0]) == ["step", "loss", "image", "dense", "norm", "rate", "seconds"]
+    assert list(rows[0]) == ["step", "loss", *TERMS, "norm", "rate", "seconds"]
     assert [int(row["step"]) for row in rows] == list(range(1, 13))
-    weight = PretrainConfig().loss.dense
+    loss = PretrainConfig().loss
+    weights = {"image": 1.0, "value": loss.choice, "dense": loss.dense, "place": loss.choice}
     for step, row in enumerate(rows):
-        assert float(row["loss"]) == pytest.approx(float(row["image"]) + weight * float(row["dense"]))
+        total = sum(weights[name] * float(row[name]) for name in TERMS)
+        assert float(row["loss"]) == pytest.approx(total)
         assert float(row["rate"]) == share_of_rate(step, total=12, warmup=1)
-        assert min(float(row[name]) for name in ("image", "dense", "norm")) > 0
+        assert min(float(row[name]) for name in (*TERMS, "norm")) > 0
     seconds = [float(row["seconds"]) for row in rows]
     assert seconds == sorted(seconds)
 
@@ -75,9 +78,9 @@ def test_the_notes_tell_how_it_was_made(whole):
 
 def test_the_loss_curve_by_hand(tmp_path):
     path = tmp_path / "metrics.csv"
-    lines = [f"{step},{step},{2 * step},{3 * step}" for step in range(1, 8)]
-    path.write_text("\n".join(["step,loss,image,dense", *lines]) + "\n")
-    assert loss_curve(path, every=3) == [[3, 2.0, 4.0, 6.0], [6, 5.0, 10.0, 15.0]]
+    lines = [f"{step},{step},{2 * step},{3 * step},{4 * step},0" for step in range(1, 8)]
+    path.write_text("\n".join([",".join(("step", "loss", *TERMS)), *lines]) + "\n")
+    assert loss_curve(path, every=3) == [[3, 2.0, 4.0, 6.0, 8.0, 0.0], [6, 5.0, 10.0, 15.0, 20.0, 0.0]]
     assert loss_curve(path, every=8) == []
 
 
@@ -86,8 +89,8 @@ def test_the_model_loads_and_reads(whole):
     assert clip.origin == "builtin"
     assert clip.model.dtype == torch.float32
     kept = load_checkpoint(whole / LAST).weights
-    name = "text_projection.weight"
-    assert torch.equal(clip.model.state_dict()[name].half(), kept[name].half())
+    loaded = clip.model.state_dict()["text_projection.weight"]
+    assert torch.equal(loaded.half(), kept["texts.projection.weight"].half())
     tokens = clip.tokenizer(["The person is wearing a red coat."], return_tensors="pt")
     with torch.inference_mode():
         assert clip.model.text_model(**tokens).pooler_output.isfinite().all()
@@ -145,7 +148,7 @@ def test_rows_after_the_checkpoint_are_done_again(whole, tmp_path, worlds):
     run = tmp_path / "run"
     assert pretrain(run, worlds, "--until", "5") == 0
     with (run / "metrics.csv").open("a") as file:
-        file.write("6,9.0,9.0,0.0,1.0,1.0,3.0\n7,9.0,9")
+        file.write("6,9.0,9.0,0.0,9.0,0.0,1.0,1.0,3.0\n7,9.0,9")
     assert pretrain(run, worlds, "--resume") == 0
     assert untimed(run) == untimed(whole)
     assert sha256(run) == sha256(whole)
@@ -185,8 +188,9 @@ def test_the_class_token_alone(tmp_path, worlds, whole):
     run = tmp_path / "run"
     assert pretrain(run, worlds, "--class-token-only", "--train.steps", "3") == 0
     rows = read_metrics(run / "metrics.csv")
-    assert {float(row["dense"]) for row in rows} == {0.0}
-    assert all(row["loss"] == row["image"] for row in rows)
+    assert {float(row[name]) for row in rows for name in ("dense", "place")} == {0.0}
+    for row in rows:
+        assert float(row["loss"]) == pytest.approx(float(row["image"]) + 2 * float(row["value"]))
     assert rows[0]["image"] == read_metrics(whole / "metrics.csv")[0]["image"]  # the same start and batch
     assert not any(name.startswith("region") for name in load_checkpoint(run / LAST).weights)
     notes = read_notes(run / "model")
@@ -209,7 +213,7 @@ def test_the_loss_falls(tmp_path, worlds):
     run = tmp_path / "run"
     assert pretrain(run, worlds, "--train.steps", "40") == 0
     rows = read_metrics(run / "metrics.csv")
-    for name, least in (("image", 0.9), ("dense", 0.9)):
+    for name, least in (("image", 0.95), ("dense", 0.95)):
         first, last = (sum(float(row[name]) for row in part) for part in (rows[:8], rows[-8:]))
         assert last < least * first, (name, first, last)
 
@@ -218,8 +222,9 @@ def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(tmp_path, worlds, m
     whole, calls = PairSigmoid.forward, []
 
     def breaking(self, *arguments, **keywords):
+        reading = 2 * 6  # steps before, of both kinds
         calls.append(1)  # two a step: of images and of regions
-        return whole(self, *arguments, **keywords) * (float("nan") if len(calls) > 2 * 7 else 1)
+        return whole(self, *arguments, **keywords) * (float("nan") if len(calls) > reading + 2 * 7 else 1)
 
     monkeypatch.setattr(PairSigmoid, "forward", breaking)
     run = tmp_path / "run"
@@ -249,6 +254,9 @@ def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(tmp_path, worlds, m
         (["--model.width", "50"], "a multiple of model.heads=3"),
         (["--model.text_width", "200"], "a multiple of 3, its heads"),
         (["--world.count", "51"], "1 to 50"),
+        (["--model.stem", "[8,16]"], "four numbers, or none"),
+        (["--model.stem", "[8,16,0,8]"], "model.stem"),
+        (["--train.reading", "0"], "train.reading"),
         (["--train.precision", "fp16"], "train.precision"),
         (["--loss.pictures", "61"], "61 pictures a step of 60 person pictures"),
         (["--loss.pictures", "7", "--train.devices", "2"], "7 pictures a step on 2 processes"),

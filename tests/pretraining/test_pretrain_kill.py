@@ -20,6 +20,7 @@ PROGRAM = Path(__file__).parent / "run_pretrain.py"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 STEPS = ("--train.steps", "30")
+LINEAR = ("--model.stem", "[]")  # normalisation of a stem is over the pictures of a process
 
 
 def start(*words, launcher=()):
@@ -80,8 +81,8 @@ def test_two_processes_equal_one_that_draws_the_same_pictures(tmp_path, worlds):
     Muon turns rounding, where a matrix has no gradient, into steps: equal weights show as equal losses.
     """
     one, two = tmp_path / "one", tmp_path / "two"
-    finish(*words_of(one, worlds, "--still"))
-    finish(*words_of(two, worlds, "--still", "--train.devices", "2"), launcher=TWO)
+    finish(*words_of(one, worlds, *LINEAR, "--still"))
+    finish(*words_of(two, worlds, *LINEAR, "--still", "--train.devices", "2"), launcher=TWO)
     for a, b in zip(untimed(one), untimed(two), strict=True):
         assert a.keys() == b.keys()
         for name in a:
@@ -93,8 +94,8 @@ def test_two_processes_equal_one_that_draws_the_same_pictures(tmp_path, worlds):
 def test_two_processes_begin_with_the_loss_of_one(tmp_path, worlds, launcher):
     """As it really runs: the texts and labels are one batch's, the shifts differ."""
     one, two = tmp_path / "one", tmp_path / "two"
-    finish(*words_of(one, worlds, "--until", "1"))
-    out = finish(*words_of(two, worlds, "--until", "1", "--train.devices", "2"), launcher=launcher)
+    finish(*words_of(one, worlds, *LINEAR, "--until", "1"))
+    out = finish(*words_of(two, worlds, *LINEAR, "--until", "1", "--train.devices", "2"), launcher=launcher)
     assert out.count("Stopped after step 1") == 1  # one process speaks
     a, b = (float(untimed(run)[0]["image"]) for run in (one, two))  # regions shift with the pictures
     assert a == pytest.approx(b, rel=0.06)  # 8 pictures, zoomed by up to 15 % either way

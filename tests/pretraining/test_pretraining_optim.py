@@ -48,18 +48,18 @@ def test_matrices_of_the_layers_are_muons_and_only_they() -> None:
     muon, adamw = build_optimizers(pairs, **RATES)
     names = {id(p): name for name, p in pairs.named_parameters()}
     matrices = sorted(names[id(p)] for group in muon.param_groups for p in group["params"])
-    # q, k, v, out, fc1, fc2 of two visual layers and one textual one
-    assert len(matrices) == 6 * (2 + 1)
+    # q, k, v, out, fc1, fc2 of two visual layers; texts are learned before
+    assert len(matrices) == 6 * 2
     assert all(".layers." in name and name.endswith(".weight") for name in matrices)
-    assert {name.split(".")[0] for name in matrices} == {"encoder", "text"}
+    assert {name.split(".")[0] for name in matrices} == {"encoder"}
     decayed, plain, scales = ([names[id(p)] for p in group["params"]] for group in adamw.param_groups)
-    assert {name.rsplit(".", 1)[0].split(".")[-1] for name in decayed} >= {
+    assert {name.rsplit(".", 1)[0].split(".")[-1] for name in decayed} == {
         "patch_embedding",
-        "token_embedding",
+        "position_embedding",
         "projection",
-        "text_projection",
     }
-    assert all(name.endswith(("bias", "weight", "class_embedding")) for name in plain)
+    assert all(name.endswith(("bias", "weight", "class_embedding", "log_scale")) for name in plain)
+    assert {"image_choice.log_scale", "region_choice.log_scale"} <= set(plain)
     assert sorted(scales) == [
         f"{which}_pairs.{what}" for which in ("image", "region") for what in ("bias", "log_scale")
     ]

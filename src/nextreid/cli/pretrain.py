@@ -32,8 +32,11 @@ class WorldsConfig:
 class TowersConfig:
     """The two towers; patches have 16 pixels."""
 
+    stem: tuple[Count, ...] = option(
+        (32, 64, 128, 192), "channels of the convolutions that make patches; none: linear ones", "ours"
+    )
     width: Count = option(192, "of the visual tower", "ViT-Ti")
-    layers: Count = option(6, "of the visual tower", "ours: half of ViT-Ti, for two cores")
+    layers: Count = option(3, "of the visual tower", "ours: a quarter of ViT-Ti, for two cores")
     heads: Count = option(3, "of the visual tower", "ViT-Ti")
     mlp: Count = option(384, "width of its hidden layers", "ours: twice the width")
     text_width: Count = option(128, "of the text tower", "ours")
@@ -45,10 +48,11 @@ class TowersConfig:
 class PairConfig:
     """Pictures and texts of a step, and the loss."""
 
-    pictures: Count = option(64, "of one kind in a step", "ours")
+    pictures: Count = option(128, "of one kind in a step", "ours")
     texts: Count = option(24, "drawn in a step beside those of single values", "ours")
     strangers: Count = option(2, "beside them, about the other kind of object", "ours")
     dense: NotNegative = option(4.0, "weight of the dense term", "ours")
+    choice: NotNegative = option(2.0, "weight of the choice among the values of an attribute", "ours")
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,9 @@ class RatesConfig:
 class StepsConfig:
     """How long, and on what."""
 
-    steps: Count = option(18_000, "of the whole schedule", "ours")
-    coarse: Share = option(0.65, "of the steps, the first ones, with pictures of half the size", "RECLIP")
+    steps: Count = option(9_000, "of the whole schedule", "ours")
+    reading: Count = option(300, "steps in which the text tower is taught first, from the truth", "ours")
+    coarse: Share = option(0.6, "of the steps, the first ones, with pictures of half the size", "RECLIP")
     checkpoint_every: Count = option(500, "steps", "ours")
     precision: Literal["auto", "fp32", "bf16"] = option("auto", "number format", "ours")
     devices: Count = option(1, "on this machine", "ours")
@@ -138,8 +143,10 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     recipe = Recipe(
         steps=config.train.steps,
         coarse=round(config.train.coarse * config.train.steps),
+        reading=config.train.reading,
         pictures=config.loss.pictures,
         dense=0.0 if args.class_token_only else config.loss.dense,
+        choice=config.loss.choice,
         rate=config.optim.rate,
         matrix_rate=config.optim.matrix_rate,
         decay=config.optim.decay,
@@ -254,9 +261,12 @@ def _command(args: argparse.Namespace) -> str:
 def _show(
     finished: bool, steps: int, total: int, out: Path, curve: Sequence[Sequence[float]], terminal: Terminal
 ) -> None:
+    from nextreid.pretraining.pairs import TERMS
+
     if curve:
-        step, loss, image, dense = curve[-1]
-        terminal.text(f"Step {step:.0f} of {total}: loss {loss:.4f} (image {image:.4f}, dense {dense:.4f})")
+        step, loss, *terms = curve[-1]
+        said = ", ".join(f"{name} {term:.4f}" for name, term in zip(TERMS, terms, strict=True))
+        terminal.text(f"Step {step:.0f} of {total}: loss {loss:.4f} ({said})")
     if finished:
         terminal.text(f"The model: {out / 'model'}, for --model.backbone, `nextreid model probe --model` ...")
     else:

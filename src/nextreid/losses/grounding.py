@@ -1,6 +1,8 @@
-"""Image-text losses where many pictures share a sentence: a sigmoid for every pair (after SigLIP).
+"""Image-text losses where many pictures share a sentence: a sigmoid for every pair, a choice among values.
 
-Whether a sentence is true is asked of each picture on its own, so any number of pictures may share one.
+Whether a sentence is true is asked of each picture on its own (after SigLIP), so any number of pictures may
+share one. Which value of an attribute a picture shows is asked of the sentences of its values alone: among
+all pairs, those that tell one value of a small part from another are few and would be learned last.
 The logit of how often the sentence is true at all is added in training (Menon et al. 2021, logit
 adjustment), so what is learned is how much more likely the sentence became by looking. Without that, a
 rare value would never win over a frequent one, and "no glasses" would be said every time.
@@ -53,6 +55,47 @@ class PairSigmoid(nn.Module):
         if weight is None:
             return loss.mean()
         return (loss * weight).mean()  # not by the sum of weights, so that processes' means may be averaged
+
+
+class ValueChoice(nn.Module):
+    """Cross-entropy over the values of an attribute, for each picture (or region) that shows one of them.
+
+    logit = exp(t) * cos + log p, with a learned t and the frequency p of the sentence; softmax over the
+    sentences of one attribute (balanced softmax, Ren et al. 2020).
+
+    Args:
+        scale: exp(t) at the start.
+    """
+
+    def __init__(self, scale: float = 10.0) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(float(scale)).log())
+
+    def forward(
+        self,
+        vectors: Tensor,
+        sentences: Tensor,
+        *,
+        chosen: Tensor,
+        attribute: Tensor,
+        frequency: Tensor,
+        out_of: int,
+    ) -> Tensor:
+        """Return the sum over the chosen values, divided by a fixed number.
+
+        Args:
+            vectors: (C, D), one for each choice, need not be normalised.
+            sentences: (S, D), likewise.
+            chosen: (C,) which sentence is true.
+            attribute: (S,) number of the attribute that each sentence states a value of.
+            frequency: (S,) how often each sentence is true, 0..1.
+            out_of: what the sum is divided by; a fixed one, so that processes' means may be averaged.
+        """
+        cosine = F.normalize(vectors.float(), dim=-1) @ F.normalize(sentences.float(), dim=-1).T  # (C, S)
+        logits = self.log_scale.exp() * cosine + frequency.float().clamp(min=RARE).log()
+        same = attribute[chosen][:, None] == attribute[None]  # (C, S)
+        logits = logits.masked_fill(~same, float("-inf"))
+        return F.cross_entropy(logits, chosen, reduction="sum") / out_of
 
 
 def region_means(patches: Tensor, shares: Tensor) -> Tensor:

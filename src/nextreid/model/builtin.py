@@ -11,6 +11,7 @@ from nextreid.errors import InputError
 from nextreid.model.clip import Clip
 from nextreid.model.clip_folder import read_clip
 from nextreid.model.folder import WEIGHTS
+from nextreid.model.stem import build_clip
 from nextreid.model.tokenizer import CONTEXT, build_tokenizer
 from nextreid.seeding import derive_seed
 
@@ -127,7 +128,7 @@ def random_clip(settings: Mapping[str, Any], *, corpus: Sequence[str], seed: int
         corpus: sentences that the tokenizer is made from.
         seed: of the weights.
     """
-    from transformers import CLIPConfig, CLIPModel
+    from transformers import CLIPConfig
 
     tokenizer = build_tokenizer(corpus or ["a photo of an object"])
     if tokenizer.eos_token_id == 2:  # transformers reads 2 as "pool the largest id" (an old default)
@@ -142,5 +143,5 @@ def random_clip(settings: Mapping[str, Any], *, corpus: Sequence[str], seed: int
         torch.manual_seed(seed)
         # eager: on a CPU, faster than fused attention at these widths, in training with bf16
         config = CLIPConfig(**{**settings, "text_config": text}, attn_implementation="eager")
-        model = CLIPModel(config)
+        model = build_clip(config, normed=True)
     return Clip(model=model, tokenizer=tokenizer, origin="scratch", saw=())

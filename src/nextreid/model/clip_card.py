@@ -52,8 +52,9 @@ from nextreid.model.backbone import load_clip
 clip = load_clip("this/folder")
 ```
 
-`transformers.CLIPModel.from_pretrained` and `AutoTokenizer.from_pretrained` read the folder too. Pixels
-go in as `(value / 255 - 0.5) / 0.5`, at the sizes above; infrared and thermal images as three equal
+{_reading(notes)}
+
+Pixels go in as `(value / 255 - 0.5) / 0.5`, at the sizes above; infrared and thermal images as three equal
 channels.
 
 Meant for: tests, tutorials and experiments without network; a start for training on synthetic worlds;
@@ -69,12 +70,22 @@ anyone. For real images take a published CLIP, and measure it on your own data.
   say nothing about real ones.
 - Gender, age and the like are labels of rendered figures, a few coarse values each; applied to real people
   they would be guesses, and unfair ones.
-- It sees small images, each in patches: what is smaller than a patch is mostly lost.
+- It sees small images; what fills a few pixels is mostly lost.
 {_limits(notes)}
 ## Licence
 
 MIT, as the code of nextreid.
 """
+
+
+def _reading(notes: PretrainingNotes) -> str:
+    """Say what else reads the folder: `transformers` knows linear patches only."""
+    if notes.settings.get("model.stem"):
+        return (
+            "Convolutions make its patches (`vision_config.stem`), which `transformers` does not know: read\n"
+            "it with nextreid, not with `CLIPModel.from_pretrained`. `AutoTokenizer` reads the tokenizer."
+        )
+    return "`transformers.CLIPModel.from_pretrained` and `AutoTokenizer.from_pretrained` read the folder too."
 
 
 def _facts(notes: PretrainingNotes) -> dict[str, Any]:

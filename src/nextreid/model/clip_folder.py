@@ -23,6 +23,7 @@ from nextreid.model.folder import (
     written_folder,
 )
 from nextreid.model.pretraining_notes import PretrainingNotes
+from nextreid.model.stem import build_clip, saved_state
 
 NOTES, TOKENIZER_FILE = "pretraining.json", "tokenizer.json"
 
@@ -37,8 +38,8 @@ def save_clip(
 ) -> Path:
     """Write a CLIP folder; an existing one is replaced only when the new one is complete.
 
-    `transformers.CLIPModel.from_pretrained` and `AutoTokenizer.from_pretrained` read it as well. The
-    model in memory is left as it is.
+    `AutoTokenizer.from_pretrained` reads it as well, and `transformers.CLIPModel.from_pretrained` does where
+    the patches are linear (no stem). The model in memory is left as it is.
 
     Args:
         clip: the model and its tokenizer.
@@ -53,7 +54,7 @@ def save_clip(
     if not isinstance(notes, PretrainingNotes):
         notes = PretrainingNotes.from_dict(notes)
     dtype = torch.float16 if half else torch.float32
-    state = {name: tensor.detach().to(dtype) for name, tensor in clip.model.state_dict().items()}
+    state = {name: tensor.detach().to(dtype) for name, tensor in saved_state(clip.model).items()}
     strange = sorted(name for name, tensor in state.items() if not bool(tensor.isfinite().all()))
     if strange:
         raise InputError(
@@ -160,7 +161,7 @@ def _as_text(notes: PretrainingNotes) -> str:
 
 def _empty_model(settings: Mapping[str, Any], folder: Path, attention: str) -> Any:
     """Build the model that a config.json describes, its weights yet to be read."""
-    from transformers import CLIPConfig, CLIPModel
+    from transformers import CLIPConfig
 
     if settings.get("model_type") != "clip":
         raise InputError(
@@ -169,7 +170,7 @@ def _empty_model(settings: Mapping[str, Any], folder: Path, attention: str) -> A
     plain = {key: value for key, value in settings.items() if key not in ("dtype", "torch_dtype")}
     try:
         with torch.random.fork_rng(devices=[]):  # the random weights that are drawn first are overwritten
-            return CLIPModel(CLIPConfig(**plain, attn_implementation=attention)).float()
+            return build_clip(CLIPConfig(**plain, attn_implementation=attention)).float()
     except Exception as error:  # whatever a wrong value of whatever key makes transformers raise
         raise InputError(
             f"{folder / CONFIG} describes no CLIP: {str(error).strip().splitlines()[0]}",

@@ -22,6 +22,7 @@ from nextreid.model.folder import (
     written_folder,
 )
 from nextreid.model.reid_model import ReidModel
+from nextreid.model.stem import build_clip
 from nextreid.version import __version__
 
 FORMAT = "nextreid.model/1"
@@ -79,14 +80,14 @@ def load_model(folder: str | Path) -> Pretrained:
     Raises:
         InputError: not a model folder, a damaged file, or weights that do not fit the configuration.
     """
-    from transformers import CLIPConfig, CLIPModel
+    from transformers import CLIPConfig
 
     folder = Path(folder)
     config = _read_config(folder)
     architecture = Architecture.from_dict(config["architecture"])
     tokenizer = read_tokenizer(folder / TOKENIZER)
     settings = CLIPConfig(**config["clip"], attn_implementation=config["attention"])
-    clip = Clip(model=CLIPModel(settings), tokenizer=tokenizer, origin="scratch")
+    clip = Clip(model=build_clip(settings), tokenizer=tokenizer, origin="scratch")
     model = build_model(architecture, clip)
     read_weights(model, folder)
     model.eval()

@@ -6,7 +6,9 @@ from typing import Any
 
 from nextreid.errors import InputError
 
-FORMAT = "nextreid.pretraining/1"
+FORMAT = "nextreid.pretraining/2"
+BEFORE = "nextreid.pretraining/1"
+"""Its loss has the columns (step, total, image, dense); all else is the same."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class PretrainingNotes:
         left_out: the modality that it never saw, or None.
         class_token_only: trained without the dense term.
         settings: of optimizer, schedule, loss and batch, by name.
-        loss: rows of (step, total, image term, dense term); the dense term is 0 without one.
+        loss: rows of (step, total, image, value, dense, place): the terms of the loss, those of regions 0
+            without them.
         selection: which step's weights these are.
         attention: how attention is computed; written by `save_clip`.
         weights_sha256: of `model.safetensors`; written by `save_clip`.
@@ -74,8 +77,8 @@ class PretrainingNotes:
         """
         given = dict(values)
         form = given.pop("format", FORMAT)
-        if form != FORMAT:
-            raise InputError(f"{where}: the format is {form!r}", allowed=FORMAT)
+        if form not in (FORMAT, BEFORE):
+            raise InputError(f"{where}: the format is {form!r}", allowed=f"{FORMAT}, {BEFORE}")
         known = {f.name for f in fields(cls)}
         needed = known - {"loss", "selection", "attention", "weights_sha256"}
         unknown, missing = sorted(set(given) - known), sorted(needed - set(given))

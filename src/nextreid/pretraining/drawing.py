@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from nextreid.errors import InputError
+from nextreid.pretraining.geometry import centred, moved
 from nextreid.pretraining.pack import MODALITIES, Pack
 from nextreid.pretraining.sentences import Text, Vocabulary
 from nextreid.seeding import numpy_generator
@@ -35,14 +36,10 @@ most is learned from small pictures, which cost a fraction)."""
 ENOUGH = 0.25
 """Least area of a region, in patches, for the dense term: ours; less is mostly its neighbours."""
 
-
 UNSEEN = 0.1
 """Weight of a pair whose text speaks of something that the picture does not show, true or not: ours. Such a
 pair is false by the rule "true and visible here" and easy to tell (it is dark; it is thermal); with full
 weight these pairs are most of the loss, and what the visible ones say is learned late."""
-
-ASKED = 0.5
-"""Share of the attributes whose values are said in a step, every value of each: ours; half the reading."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +56,9 @@ class PairBatch:
         placed: (S',) which texts name a place.
         place_labels: (B,R,S') 0 or 1, label of region and placed text.
         place_weight: (B,R,S') 1 where the pair counts, else 0.
+        attribute: (S'',) number of the attribute of each single value; these texts come first.
+        choices: (C,2) picture and single text: the value that the picture shows.
+        place_choices: (C',3) picture, region and single text: those seen on a region that is large enough.
     """
 
     pixels: Tensor
@@ -70,6 +70,9 @@ class PairBatch:
     placed: Tensor
     place_labels: Tensor
     place_weight: Tensor
+    attribute: Tensor
+    choices: Tensor
+    place_choices: Tensor
 
     def to(self, device: torch.device | str) -> "PairBatch":
         """Return the batch on a device."""
@@ -79,6 +82,25 @@ class PairBatch:
             if isinstance(value := getattr(self, f.name), Tensor)
         }
         return replace(self, **moved)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The S texts of a step.
+
+    Attributes:
+        texts: those of single values come first.
+        labels: (B,S) bool, which text is true of which picture, and visible there.
+        weight: (B,S), as in `PairBatch`.
+        frequency: (S,), as there.
+        attribute: (S'',), as there.
+    """
+
+    texts: tuple[Text, ...]
+    labels: NDArray[np.bool_]
+    weight: NDArray[np.float32]
+    frequency: NDArray[np.float32]
+    attribute: NDArray[np.int64]
 
 
 class Drawer:
@@ -159,41 +181,60 @@ class Drawer:
         epoch, at = divmod(step, per_epoch)
         order = numpy_generator(self.seed, "order", self.kind, epoch).permutation(len(self.index))
         rows = order[at * self.pictures : (at + 1) * self.pictures]
-        rng = numpy_generator(self.seed, "texts", self.kind, step)
-        singles = self.vocabulary.singles(rng, share=ASKED)
+        heard = self.hear(rows, numpy_generator(self.seed, "texts", self.kind, step), foreign)
+        share = slice(rank * len(rows) // world, (rank + 1) * len(rows) // world)
+        rows, labels, weight = rows[share], heard.labels[share], torch.from_numpy(heard.weight[share])
+        pixels, masks = self._pictures(rows, numpy_generator(self.seed, "geometry", self.kind, step, rank))
+        smaller = COARSE if coarse else 1
+        shares = self._shares(masks, self.patch * smaller)
+        placed = np.array([s for s, text in enumerate(heard.texts) if text.place is not None], dtype=np.int64)
+        place_labels, place_weight = self._places([heard.texts[s] for s in placed], labels[:, placed], shares)
+        choices = np.argwhere(labels[:, : len(heard.attribute)])
+        return PairBatch(
+            pixels=centred(pixels, smaller),
+            texts=tuple(text.text for text in heard.texts),
+            labels=torch.from_numpy(labels),
+            weight=weight,
+            frequency=torch.from_numpy(heard.frequency),
+            shares=shares,
+            placed=torch.from_numpy(placed),
+            place_labels=place_labels,
+            place_weight=place_weight * weight[:, None, placed],
+            attribute=torch.from_numpy(heard.attribute),
+            choices=torch.from_numpy(choices),
+            place_choices=_on_regions(choices, heard.texts, shares),
+        )
+
+    def hear(self, rows: NDArray[np.int64], rng: np.random.Generator, foreign: "Drawer | None") -> Heard:
+        """Draw the texts of a step, and tell of which pictures they are true.
+
+        Args:
+            rows: the pictures.
+            rng: of every choice.
+            foreign: draws the texts about another kind of object.
+        """
+        singles = self.vocabulary.singles(rng)
         drawn = self.vocabulary.draw(self.truth[rows], self.drawn, rng)
         columns = [self.vocabulary.columns[next(iter(text.states))] for text in singles]
         frequency = np.concatenate([self.frequency[columns], self._frequency(drawn)])
         texts = singles + drawn
+        others: list[Text] = []
         if foreign is not None and self.strangers:
             seen = foreign.truth[rng.integers(len(foreign.truth), size=self.strangers)]
             # light and quality are said of both kinds in the same words
             others = foreign.vocabulary.draw(foreign.vocabulary.of_the_object(seen), self.strangers, rng)
             frequency = np.concatenate([frequency, foreign._frequency(others)])
-        else:
-            others = []
         never = np.zeros((len(rows), len(others)), dtype=bool)
         labels = np.concatenate([self.vocabulary.labels(self.truth[rows], texts), never], axis=1)
         shown = np.concatenate([self.vocabulary.labels(self.shown[rows], texts), ~never], axis=1)
-        texts += [Text(text.text, text.states, None) for text in others]
-        share = slice(rank * len(rows) // world, (rank + 1) * len(rows) // world)
-        rows, labels = rows[share], labels[share]
-        weight = torch.from_numpy(np.where(shown[share], 1, UNSEEN).astype(np.float32))
-        pixels, masks = self._pictures(rows, numpy_generator(self.seed, "geometry", self.kind, step, rank))
-        smaller = COARSE if coarse else 1
-        shares = self._shares(masks, self.patch * smaller)
-        placed = np.array([s for s, text in enumerate(texts) if text.place is not None], dtype=np.int64)
-        place_labels, place_weight = self._places([texts[s] for s in placed], labels[:, placed], shares)
-        return PairBatch(
-            pixels=_centred(pixels, smaller),
-            texts=tuple(text.text for text in texts),
-            labels=torch.from_numpy(labels),
-            weight=weight,
-            frequency=torch.from_numpy(frequency).float(),
-            shares=shares,
-            placed=torch.from_numpy(placed),
-            place_labels=place_labels,
-            place_weight=place_weight * weight[:, None, placed],
+        names = [next(iter(text.states))[0] for text in singles]
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        return Heard(
+            texts=(*texts, *(Text(text.text, text.states, None) for text in others)),
+            labels=labels,
+            weight=np.where(shown, 1, UNSEEN).astype(np.float32),
+            frequency=frequency.astype(np.float32),
+            attribute=np.array([numbers[name] for name in names], dtype=np.int64),
         )
 
     def _frequency(self, texts: Sequence[Text]) -> NDArray[np.float64]:
@@ -218,7 +259,7 @@ class Drawer:
             height, width = mask.shape
             dy, dx = rng.integers(-SHIFT, SHIFT + 1, size=2)
             zoom = rng.uniform(1 - ZOOM, 1 + ZOOM)
-            ys, xs = _moved(height, zoom, dy), _moved(width, zoom, dx)
+            ys, xs = moved(height, zoom, dy), moved(width, zoom, dx)
             pixels.append(picture[ys][:, xs])
             masks.append(mask[ys][:, xs])
         return np.stack(pixels), np.stack(masks)
@@ -250,19 +291,14 @@ class Drawer:
         return torch.from_numpy(labels).float()[:, None] * here, there[..., None] * counted
 
 
-def _moved(length: int, zoom: float, shift: int) -> NDArray[np.int64]:
-    """Return which row each row of a picture shows once it is zoomed about its middle and shifted."""
-    middle = (length - 1) / 2
-    rows = np.rint(middle + (np.arange(length) - middle) / zoom).astype(np.int64) + shift
-    return np.clip(rows, 0, length - 1)
-
-
-def _centred(pixels: NDArray[np.uint8], smaller: int) -> Tensor:
-    """Return pictures in -1..1, (B,H,W,3) -> (B,3,H/smaller,W/smaller), each pixel the mean of a square."""
-    corners = [(y, x) for y in range(smaller) for x in range(smaller)]
-    total = sum(pixels[:, y::smaller, x::smaller].astype(np.uint16) for y, x in corners)  # exact
-    found = torch.from_numpy(np.asarray(total)).permute(0, 3, 1, 2).float()
-    return found.div_(127.5 * smaller**2).sub_(1.0)
+def _on_regions(choices: NDArray[np.int64], texts: Sequence[Text], shares: Tensor) -> Tensor:
+    """Return (picture, region, text) of the choices whose text names a region that is large enough."""
+    places = np.array([-1 if text.place is None else text.place for text in texts], dtype=np.int64)
+    picture, text = choices.T
+    region = places[text]
+    large = shares.sum(dim=1).numpy()[picture, region] >= ENOUGH
+    kept = large & (region >= 0)
+    return torch.from_numpy(np.stack([picture, region, text], axis=1)[kept])
 
 
 class Steps(Dataset[PairBatch]):

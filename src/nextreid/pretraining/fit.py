@@ -21,7 +21,8 @@ from nextreid.model.clip_folder import save_clip
 from nextreid.model.pretraining_notes import PretrainingNotes
 from nextreid.pretraining.drawing import Drawer, Steps
 from nextreid.pretraining.optim import build_optimizers, share_of_rate
-from nextreid.pretraining.pairs import PairModel
+from nextreid.pretraining.pairs import TERMS, PairModel
+from nextreid.pretraining.reading import teach_text
 from nextreid.progress import Progress, Silent
 from nextreid.training.checkpoint import Checkpoint, check_settings, load_checkpoint, save_checkpoint
 from nextreid.training.metrics import MetricsFile, read_metrics
@@ -32,6 +33,10 @@ CONFIG, METRICS, MODEL, LAST = "config.yaml", "metrics.csv", "model", "checkpoin
 
 WARMUP = 0.03
 """Share of the steps with a rising rate: ours."""
+
+SETTLED = 0.7
+"""Share of the steps after which the statistics of a stem's normalisation stand: ours. Batches show one kind
+of object, and the saved stem sees all kinds alike; the rest of the steps are trained as it will see."""
 
 CURVE = 50
 """Points of the loss curve in the notes; each is the mean of the steps since the one before."""
@@ -44,8 +49,10 @@ class Recipe:
     Attributes:
         steps: of the whole schedule.
         coarse: so many of them come first with pictures of half the height and width.
+        reading: steps in which the text tower is taught before (`teach_text`).
         pictures: in a global batch.
         dense: weight of the dense term; 0: class token only.
+        choice: weight of the choice among an attribute's values, of pictures and of regions.
         rate, matrix_rate, decay: as in `build_optimizers`.
         clip_norm: largest norm of the whole gradient.
         precision: "fp32" or "bf16".
@@ -54,8 +61,10 @@ class Recipe:
 
     steps: int
     coarse: int
+    reading: int
     pictures: int
     dense: float
+    choice: float
     rate: float
     matrix_rate: float
     decay: float
@@ -73,7 +82,7 @@ class PretrainResult:
         steps: done in all.
         finished: the schedule's end was reached and `model/` written.
         seconds: of training, all sessions together.
-        curve: rows of (step, total, image, dense).
+        curve: rows of (step, total, *TERMS).
     """
 
     run: Path
@@ -142,6 +151,8 @@ def pretrain(
     before = _open_run(run, resume=resume, settings=flat, config_text=config_text, main=fabric.is_global_zero)
     fabric.barrier()
     pairs = PairModel(clip, dense=recipe.dense, bf16=recipe.precision == "bf16")
+    if before is None:
+        teach_text(pairs.texts, drawers, steps=recipe.reading, seed=recipe.seed, progress=progress)
     raw = build_optimizers(pairs, rate=recipe.rate, matrix_rate=recipe.matrix_rate, decay=recipe.decay)
     first, seconds = 0, 0.0
     if before is not None:
@@ -151,6 +162,8 @@ def pretrain(
         for optimizer, state in zip(raw, before.optimizer["states"], strict=True):
             optimizer.load_state_dict(state)
     last = min(recipe.steps, until or recipe.steps)
+    pairs.texts.remember(sorted({text for drawer in drawers.values() for text in drawer.vocabulary.corpus()}))
+    weights = torch.tensor([1.0, recipe.choice, recipe.dense, recipe.choice if recipe.dense else 0.0])
     model, *optimizers = fabric.setup(pairs, *raw)
     metrics = MetricsFile(run / METRICS, step=first) if fabric.is_global_zero else None
     steps = Steps(
@@ -184,17 +197,21 @@ def pretrain(
                 for group in optimizer.param_groups:
                     group["lr"] = group["full"] * rate
                 optimizer.zero_grad()
-            parts = model(**vars(batch.to(fabric.device)))  # (2,)
-            fabric.backward(parts[0] + recipe.dense * parts[1])
+            if step >= SETTLED * recipe.steps:
+                pairs.freeze_norms()
+            parts = model(**vars(batch.to(fabric.device)))  # (4,)
+            fabric.backward((parts * weights.to(parts.device)).sum())
             norm = torch.nn.utils.clip_grad_norm_(pairs.parameters(), recipe.clip_norm)
             stop = norm.new_tensor(float(stop_wanted()))
-            image, dense, size, stopping = fabric.all_reduce(
+            *terms, size, stopping = fabric.all_reduce(
                 torch.stack([*parts.detach(), norm.detach(), stop])
             ).tolist()
-            total = image + recipe.dense * dense
+            told = dict(zip(TERMS, terms, strict=True))
+            total = sum(weight * term for weight, term in zip(weights.tolist(), terms, strict=True))
             if not (abs(total) < float("inf") and abs(size) < float("inf")):
+                said = ", ".join(f"{name} {term:.4g}" for name, term in told.items())
                 raise CheckFailedError(
-                    f"The loss is not finite in step {step + 1} (image {image:.4g}, dense {dense:.4g}). The "
+                    f"The loss is not finite in step {step + 1} ({said}). The "
                     "last checkpoint is kept. What to do: lower --optim.matrix_rate, or take "
                     "--train.precision fp32."
                 )
@@ -202,10 +219,10 @@ def pretrain(
                 optimizer.step()
             step += 1
             if metrics is not None:
-                row = {"step": step, "loss": total, "image": image, "dense": dense, "norm": size}
+                row = {"step": step, "loss": total, **told, "norm": size}
                 metrics.append({**row, "rate": rate, "seconds": round(time.perf_counter() - started, 3)})
             task.advance()
-            task.note(f"image {image:.3f}, dense {dense:.3f}")
+            task.note(", ".join(f"{name} {term:.3f}" for name, term in told.items()))
             stopped = stopping > 0 and step < last
             if step % checkpoint_every == 0 or step == last or stopped:
                 save()
@@ -233,7 +250,7 @@ def pretrain(
 
 
 def loss_curve(metrics: Path, *, every: int) -> list[list[float]]:
-    """Return (step, total, image, dense) after each `every` steps, each the mean of the steps since.
+    """Return (step, total, *TERMS) after each `every` steps, each the mean of the steps since.
 
     Args:
         metrics: metrics.csv of a pretraining.
@@ -243,7 +260,7 @@ def loss_curve(metrics: Path, *, every: int) -> list[list[float]]:
     curve = []
     for at in range(0, len(rows) - every + 1, every):
         part = rows[at : at + every]
-        means = [sum(float(row[name]) for row in part) / every for name in ("loss", "image", "dense")]
+        means = [sum(float(row[name]) for row in part) / every for name in ("loss", *TERMS)]
         curve.append([int(part[-1]["step"]), *(round(mean, 5) for mean in means)])
     return curve
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,19 +85,11 @@ class Vocabulary:
         counts = [len(attribute.values) for attribute in self.schema.attributes]
         return np.repeat(visible.reshape(-1, visible.shape[-1]), counts, axis=1)
 
-    def singles(self, rng: np.random.Generator, *, share: float = 1.0) -> list[Text]:
-        """Say every value of some attributes once, each in one of its wordings.
-
-        Args:
-            rng: of attributes and wordings.
-            share: of the attributes, 0..1, rounded up.
-        """
-        names = [attribute.name for attribute in self.schema.attributes]
-        asked = {names[i] for i in rng.permutation(len(names))[: ceil(share * len(names))]}
+    def singles(self, rng: np.random.Generator) -> list[Text]:
+        """Say every value of every attribute once, in column order, each in one of its wordings."""
         return [
             Text(wordings[int(rng.integers(len(wordings)))], states, place)
             for states, wordings, place in self._singles
-            if next(iter(states))[0] in asked
         ]
 
     def draw(self, truth: NDArray[np.bool_], count: int, rng: np.random.Generator) -> list[Text]:

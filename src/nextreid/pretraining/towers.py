@@ -28,9 +28,10 @@ class Towers:
         width, layers, heads, mlp: of the visual tower; `mlp` is the width of its hidden layers.
         text_width, text_layers: of the text tower.
         projection: D, the joint space.
+        stem: channels of the convolutions that make patches (`ConvStem`); none: linear patches.
 
     Raises:
-        InputError: a width that its heads do not divide.
+        InputError: a width that its heads do not divide, or a stem whose strides do not make the patch.
     """
 
     width: int
@@ -40,11 +41,14 @@ class Towers:
     text_width: int
     text_layers: int
     projection: int
+    stem: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that widths divide among heads."""
         if self.width % self.heads:
             raise InputError(f"model.width={self.width}", allowed=f"a multiple of model.heads={self.heads}")
+        if self.stem and 2 ** len(self.stem) != PATCH:
+            raise InputError(f"model.stem={list(self.stem)}", allowed="four numbers, or none")
         if self.text_width % self.text_heads:
             raise InputError(
                 f"model.text_width={self.text_width}", allowed=f"a multiple of {self.text_heads}, its heads"
@@ -73,6 +77,7 @@ def untrained_clip(towers: Towers, *, corpus: Sequence[str], seed: int) -> Clip:
             "num_attention_heads": towers.heads,
             "image_size": GRID,
             "patch_size": PATCH,
+            "stem": list(towers.stem),
             "initializer_factor": START,
         },
         "text_config": {

@@ -11,17 +11,18 @@ threads. Written to benchmarks/results/pretraining_curve.json.
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from nextreid.cli.main import main as nextreid
 from nextreid.evaluation.results.provenance import hardware, versions
 from nextreid.model.builtin import PREFIX, weights_root
 from nextreid.model.clip_folder import read_notes
 from nextreid.model.pretraining_notes import PretrainingNotes
 from nextreid.pretraining.fit import CURVE, METRICS, loss_curve
+from nextreid.pretraining.pairs import TERMS
 from nextreid.training.metrics import read_metrics
 
 RESULTS = Path(__file__).parent / "results"
@@ -47,7 +48,7 @@ def words_of(notes: PretrainingNotes) -> list[str]:
         if name == "train.precision":  # "auto" may be another one here
             words += [f"--{name}", str(notes.settings["precision"])]
         elif "." in name:
-            words += [f"--{name}", str(value)]
+            words += [f"--{name}", json.dumps(value) if isinstance(value, list) else str(value)]
     return words
 
 
@@ -82,7 +83,9 @@ def main() -> None:
         words = ["pretrain", "--out", str(run), "--until", str(until), "--device", options.device]
         if options.worlds:
             words += ["--worlds", str(options.worlds)]
-        code = nextreid([*words, *words_of(notes)])
+        # a program of its own: with several processes it starts itself again
+        program = [sys.executable, "-m", "nextreid.cli.main"]
+        code = subprocess.run([*program, *words, *words_of(notes)], check=False).returncode
         if code:
             sys.exit(code)
         repeated = loss_curve(run / METRICS, every=max(1, notes.steps // CURVE))
@@ -93,7 +96,7 @@ def main() -> None:
         "command": f"python benchmarks/pretraining_curve.py --model {options.model}",
         "steps": until,
         "of": notes.steps,
-        "columns": ["step", "total", "image", "dense"],
+        "columns": ["step", "total", *TERMS],
         "recorded": recorded,
         "repeated": repeated,
         "largest_relative_difference": largest,

@@ -74,7 +74,12 @@ def main() -> None:
         action="store_true",
         help="take the runs from random weights, which shipped weights do not move, from the result file",
     )
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the runs in DIR/NAME-SEED")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="DIR",
+        help="leave the runs in DIR/NAME-SEED, and take those that are there",
+    )
     options = parser.parse_args()
     runs: dict[str, list[dict[str, Any]]] = {"runs": [], "from_random_weights": []}
     if options.scratch_as_recorded:
@@ -86,7 +91,11 @@ def main() -> None:
     jobs += [("from_random_weights", seed, SCRATCH) for seed in options.scratch]
     for name, seed, changes in jobs:
         kept = options.keep / f"{name}-{seed}" if options.keep else None
-        document = quickstart(seed, changes, kept)
+        done = kept / "results.json" if kept else None
+        if done and done.is_file():
+            document = json.loads(done.read_text())
+        else:
+            document = quickstart(seed, changes, kept)
         runs[name].append(summary(document))
         scores = [run["mAP"] for run in runs["runs"]]
         report = {

@@ -243,9 +243,9 @@ def describe(hint: Any) -> str:
     if get_origin(hint) is tuple:
         inside = [kind for kind in arguments if kind is not Ellipsis]
         example = "256x128" if len(inside) == 2 else "0.5,0.5,0.5"
-        return (
-            "names with commas between" if Ellipsis in arguments else f"{len(inside)} numbers, e.g. {example}"
-        )
+        if Ellipsis in arguments:
+            return "names with commas between" if inside == [str] else "numbers with commas between, or []"
+        return f"{len(inside)} numbers, e.g. {example}"
     if hasattr(hint, "__metadata__"):
         return describe(arguments[0])
     return " or ".join(describe(kind) for kind in arguments)

@@ -143,6 +143,24 @@ def test_a_signal_stops_after_the_step_with_a_checkpoint(whole, tmp_path, worlds
     assert sha256(run) == sha256(whole)
 
 
+def test_who_is_stopped_before_the_first_checkpoint_begins_again(
+    whole, tmp_path, worlds, monkeypatch, capsys
+):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    run = tmp_path / "run"
+    monkeypatch.setattr("nextreid.pretraining.fit.teach_text", interrupted)
+    assert main(words_of(run, worlds)) == INTERRUPTED
+    assert "To go on: the same command with --resume" in capsys.readouterr().err
+    assert not (run / LAST).exists()
+    monkeypatch.undo()
+    (run / "metrics.csv").write_text("step,loss\n1,9.0\n")  # of steps that no checkpoint holds
+    assert pretrain(run, worlds, "--resume") == 0
+    assert untimed(run) == untimed(whole)
+    assert sha256(run) == sha256(whole)
+
+
 def test_rows_after_the_checkpoint_are_done_again(whole, tmp_path, worlds):
     """As a kill leaves it: the log is ahead of the checkpoint, its last line is cut."""
     run = tmp_path / "run"
@@ -254,7 +272,9 @@ def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(tmp_path, worlds, m
         (["--model.width", "50"], "a multiple of model.heads=3"),
         (["--model.text_width", "200"], "a multiple of 3, its heads"),
         (["--world.count", "51"], "1 to 50"),
-        (["--model.stem", "[8,16]"], "four numbers, or none"),
+        (["--model.stem", "[8,16]"], "four numbers, or []"),
+        (["--model.stem", "8,16,x,8"], "numbers with commas between, or []"),
+        (["--until", "13"], "1 to 12, train.steps"),
         (["--model.stem", "[8,16,0,8]"], "model.stem"),
         (["--train.reading", "0"], "train.reading"),
         (["--train.precision", "fp16"], "train.precision"),

@@ -33,7 +33,7 @@ class TowersConfig:
     """The two towers; patches have 16 pixels."""
 
     stem: tuple[Count, ...] = option(
-        (32, 64, 128, 192), "channels of the convolutions that make patches; none: linear ones", "ours"
+        (32, 64, 128, 192), "channels of the four convolutions that make patches; []: linear ones", "ours"
     )
     width: Count = option(192, "of the visual tower", "ViT-Ti")
     layers: Count = option(3, "of the visual tower", "ours: a quarter of ViT-Ti, for two cores")
@@ -137,6 +137,12 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     )
     if args.class_token_only and any(word.startswith("--loss.dense") for word in args.settings):
         raise InputError("--class-token-only with --loss.dense", allowed="one of them")
+    if args.until and args.until > config.train.steps:
+        raise InputError(f"--until {args.until}", allowed=f"1 to {config.train.steps}, train.steps")
+    if config.loss.pictures % (processes := config.train.devices * config.train.nodes):
+        raise InputError(
+            f"{config.loss.pictures} pictures a step on {processes} processes", allowed="a multiple"
+        )
     device = choose_device(args.device).type
     seed = args.seed or 0
     seen = tuple(name for name in (RGB, NIR, TIR) if name != args.leave_out)
@@ -186,28 +192,33 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         f"{weights / 1e6:.2f} M weights, {pictures} pictures ({', '.join(seen)}), {recipe.steps} steps of "
         f"{recipe.pictures} pictures on {device}, {recipe.precision}"
     )
-    result = pretrain(
-        clip=clip,
-        drawers=drawers,
-        recipe=recipe,
-        run=args.out,
-        notes={
-            "command": _command(args),
-            "worlds": [_told(world, seen) for world in worlds],
-            "left_out": args.leave_out,
-            "settings": _told_settings(config, recipe),
-        },
-        settings=settings,
-        until=args.until,
-        resume=args.resume,
-        checkpoint_every=config.train.checkpoint_every,
-        config_text=f"# {_command(args)}\n{to_yaml(config)}",
-        workers=(0 if device == "cpu" else 4) if args.workers is None else args.workers,
-        accelerator=device,
-        devices=config.train.devices,
-        nodes=config.train.nodes,
-        progress=terminal.progress,
-    )
+    try:
+        result = pretrain(
+            clip=clip,
+            drawers=drawers,
+            recipe=recipe,
+            run=args.out,
+            notes={
+                "command": _command(args),
+                "worlds": [_told(world, seen) for world in worlds],
+                "left_out": args.leave_out,
+                "settings": _told_settings(config, recipe),
+            },
+            settings=settings,
+            until=args.until,
+            resume=args.resume,
+            checkpoint_every=config.train.checkpoint_every,
+            config_text=f"# {_command(args)}\n{to_yaml(config)}",
+            workers=(0 if device == "cpu" else 4) if args.workers is None else args.workers,
+            accelerator=device,
+            devices=config.train.devices,
+            nodes=config.train.nodes,
+            progress=terminal.progress,
+        )
+    except KeyboardInterrupt:
+        if is_main():
+            terminal.warn("To go on: the same command with --resume")
+        raise
     _show(result.finished, result.steps, recipe.steps, args.out, result.curve, terminal)
     terminal.result(
         {

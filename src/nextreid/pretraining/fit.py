@@ -81,7 +81,7 @@ class PretrainResult:
         run: the folder.
         steps: done in all.
         finished: the schedule's end was reached and `model/` written.
-        seconds: of training, all sessions together.
+        seconds: of training and the lesson before, all sessions together.
         curve: rows of (step, total, *TERMS).
     """
 
@@ -123,7 +123,7 @@ def pretrain(
         notes: `command`, `worlds`, `left_out` and `settings` of `PretrainingNotes`.
         settings: every option that changes the result; compared on resuming.
         until: stop after this step, as an interruption would; to repeat the beginning of a run.
-        resume: go on.
+        resume: go on; a run that was stopped before its first checkpoint begins again.
         checkpoint_every: steps between checkpoints.
         config_text: written to config.yaml.
         workers: processes that draw batches; any number gives the same batches.
@@ -151,13 +151,14 @@ def pretrain(
     before = _open_run(run, resume=resume, settings=flat, config_text=config_text, main=fabric.is_global_zero)
     fabric.barrier()
     pairs = PairModel(clip, dense=recipe.dense, bf16=recipe.precision == "bf16")
+    first, seconds = 0, 0.0
+    if before is not None:
+        first, seconds = before.step, float(before.optimizer["seconds"])
+    step, started = first, time.perf_counter()
     if before is None:
         teach_text(pairs.texts, drawers, steps=recipe.reading, seed=recipe.seed, progress=progress)
     raw = build_optimizers(pairs, rate=recipe.rate, matrix_rate=recipe.matrix_rate, decay=recipe.decay)
-    first, seconds = 0, 0.0
     if before is not None:
-        first = before.step
-        seconds = float(before.optimizer["seconds"])
         pairs.load_state_dict(before.weights)
         for optimizer, state in zip(raw, before.optimizer["states"], strict=True):
             optimizer.load_state_dict(state)
@@ -176,7 +177,6 @@ def pretrain(
     )
     batches = DataLoader(steps, batch_size=None, num_workers=workers, pin_memory=accelerator == "cuda")
     bar = (progress or Silent()) if fabric.is_global_zero else Silent()
-    step, started = first, time.perf_counter()
 
     def save() -> None:
         if metrics is None:
@@ -220,7 +220,8 @@ def pretrain(
             step += 1
             if metrics is not None:
                 row = {"step": step, "loss": total, **told, "norm": size}
-                metrics.append({**row, "rate": rate, "seconds": round(time.perf_counter() - started, 3)})
+                spent = round(seconds + time.perf_counter() - started, 3)
+                metrics.append({**row, "rate": rate, "seconds": spent})
             task.advance()
             task.note(", ".join(f"{name} {term:.3f}" for name, term in told.items()))
             stopped = stopping > 0 and step < last
@@ -279,6 +280,8 @@ def check_run(run: Path, *, resume: bool, settings: Mapping[str, object]) -> Non
     begun = (run / LAST).exists() or (run / MODEL).exists()
     if begun and not resume:
         raise InputError(f"{run} holds a run", do="add --resume to go on with it, or name another folder")
+    if resume and not begun and (run / CONFIG).exists():
+        return  # stopped before its first checkpoint: it begins again
     if resume and not begun:
         raise InputError(f"{run} has no run to resume", do="leave --resume out to start one")
     if resume:
@@ -294,14 +297,15 @@ def _open_run(
     run: Path, *, resume: bool, settings: Mapping[str, object], config_text: str, main: bool
 ) -> Checkpoint | None:
     """Make the folder of a new run, or return the state to go on from."""
+    going_on = resume and ((run / LAST).exists() or (run / MODEL).exists())
     if main:
         check_run(run, resume=resume, settings=settings)
         (run / LAST).parent.mkdir(parents=True, exist_ok=True)
-        if not resume:
+        if not going_on:
             (run / METRICS).unlink(missing_ok=True)  # of a run that ended before its first checkpoint
             with written_whole(run / CONFIG) as temporary:
                 temporary.write_text(config_text, encoding="utf-8")
-    if not resume:
+    if not going_on:
         return None
     return load_checkpoint(run / LAST)
 

@@ -48,7 +48,7 @@ class Towers:
         if self.width % self.heads:
             raise InputError(f"model.width={self.width}", allowed=f"a multiple of model.heads={self.heads}")
         if self.stem and 2 ** len(self.stem) != PATCH:
-            raise InputError(f"model.stem={list(self.stem)}", allowed="four numbers, or none")
+            raise InputError(f"model.stem={list(self.stem)}", allowed="four numbers, or []")
         if self.text_width % self.text_heads:
             raise InputError(
                 f"model.text_width={self.text_width}", allowed=f"a multiple of {self.text_heads}, its heads"

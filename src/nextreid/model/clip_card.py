@@ -90,12 +90,16 @@ def _reading(notes: PretrainingNotes) -> str:
 
 def _facts(notes: PretrainingNotes) -> dict[str, Any]:
     dense = "no: class token only" if notes.class_token_only else "yes"
+    lesson = notes.settings.get("train.reading")
     return {
         "seed": notes.seed,
         "steps": f"{notes.steps:,}",
         "images seen": f"{notes.images_seen:,}",
         "wall time": f"{notes.seconds:,.0f} s",
         "hardware": notes.hardware,
+        "text tower": f"taught first, from the renderer's truth, {lesson} steps; then kept"
+        if lesson
+        else "trained",
         "left out": notes.left_out or "no modality",
         "dense term (patches against the sentence of their part)": dense,
         "weights chosen": notes.selection,

@@ -163,9 +163,10 @@ def pretrain(
         for optimizer, state in zip(raw, before.optimizer["states"], strict=True):
             optimizer.load_state_dict(state)
     last = min(recipe.steps, until or recipe.steps)
-    pairs.texts.remember(sorted({text for drawer in drawers.values() for text in drawer.vocabulary.corpus()}))
     weights = torch.tensor([1.0, recipe.choice, recipe.dense, recipe.choice if recipe.dense else 0.0])
     model, *optimizers = fabric.setup(pairs, *raw)
+    # on the device, where setup has put the towers
+    pairs.texts.remember(sorted({text for drawer in drawers.values() for text in drawer.vocabulary.corpus()}))
     metrics = MetricsFile(run / METRICS, step=first) if fabric.is_global_zero else None
     steps = Steps(
         drawers,

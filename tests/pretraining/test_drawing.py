@@ -1,5 +1,6 @@
 """Batches: which pictures, moved how, and which text is true of which of them and where."""
 
+from collections import Counter
 from dataclasses import fields
 
 import numpy as np
@@ -10,8 +11,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from nextreid.errors import InputError
-from nextreid.pretraining.drawing import BACKGROUND, COARSE, ENOUGH, SHIFT, ZOOM, Drawer, Steps
+from nextreid.modality import NIR, TIR
+from nextreid.pretraining.drawing import BACKGROUND, COARSE, ENOUGH, SWAPPED, Drawer
 from nextreid.pretraining.sentences import Text
+from nextreid.pretraining.steps import Steps, is_coarse
+from nextreid.seeding import numpy_generator
 from nextreid.synthetic.kinds import load_kind
 from nextreid.synthetic.parts import OTHER
 
@@ -28,7 +32,7 @@ def vehicles():
 
 def spied(drawer):
     """Let a drawer's batches tell which pictures and texts they were made from."""
-    for name in ("_pictures", "_places"):
+    for name in ("_pictures", "places"):
         setattr(drawer, name, Spy(getattr(drawer, name)))
     for name in ("singles", "draw"):
         setattr(drawer.vocabulary, name, Spy(getattr(drawer.vocabulary, name)))
@@ -81,6 +85,7 @@ def test_occluders_are_neither_object_nor_background(persons):
 
 def test_picture_and_mask_move_alike(persons):
     """The made-up pictures show the mask's own numbers, so what moved is read from them."""
+    # where both of two pictures are background, so are the numbers that they swap
     drawer = drawer_of(*persons)
     for step in range(6):
         batch = drawer.batch(step)
@@ -89,38 +94,30 @@ def test_picture_and_mask_move_alike(persons):
         assert torch.equal(drawer._shares(numbers[:, 0].numpy(), 16), batch.shares)
 
 
-def test_pictures_are_zoomed_shifted_by_half_a_patch_at_most_and_mirrored(persons):
-    """A picture of its own coordinates tells where each pixel came from."""
-    height, width = persons[0].masks.shape[2:]
-    marked = persons[0].pixels.copy()
-    marked[..., 0], marked[..., 1] = np.arange(height)[:, None], np.arange(width)
-    pack = made_up_pack("person", 7, seed=1)
-    object.__setattr__(pack, "pixels", marked)
-    drawer, seen = drawer_of(pack), {"dy": set(), "dx": set(), "mirrored": set()}
-    zooms = []
-    for step in range(40):
-        numbers = ((drawer.batch(step).pixels + 1) * 127.5).round().long()
-        for ys, xs in numbers[:, :2]:
-            assert (ys == ys[:, :1]).all()
-            assert (xs == xs[:1]).all()
-            y, x = ys[:, 0].tolist(), xs[0].tolist()
-            mirrored = x[-1] < x[0]
-            across = [width - 1 - at for at in x] if mirrored else x
-            for name, line, side in (("dy", y, height), ("dx", across, width)):
-                middle = side // 2  # never reached by the border, and hardly moved by the zoom
-                seen[name].add(line[middle] - middle)
-                inner = range(side // 4, 3 * side // 4)
-                assert all(line[at] <= line[at + 1] <= line[at] + 2 for at in inner)
-            down, right = (line[3 * len(line) // 4] - line[len(line) // 4] for line in (y, across))
-            assert abs(down / (height / 2) - right / (width / 2)) <= 4 / width  # one zoom for both
-            zooms.append(height / 2 / down)
-            seen["mirrored"].add(mirrored)
-    assert seen["mirrored"] == {True, False}
-    for name in ("dy", "dx"):
-        assert set(range(-SHIFT, SHIFT + 1)) <= seen[name] <= set(range(-SHIFT - 1, SHIFT + 2))
-    slack = 3 / height
-    assert 1 - ZOOM - slack <= min(zooms) < 1 - ZOOM / 2
-    assert 1 + ZOOM / 2 < max(zooms) <= 1 + ZOOM + 2 * slack
+def test_only_the_background_is_swapped_and_only_with_a_picture_like_it():
+    """Each picture shows its own number: it tells where each pixel is from."""
+    pack = made_up_pack("person", 60, seed=4)
+    numbered = np.empty_like(pack.pixels)
+    numbered[:] = (np.arange(180).reshape(60, 3))[..., None, None, None]
+    object.__setattr__(pack, "pixels", numbered)
+    drawer, swapped = drawer_of(pack, pictures=100), 0
+    schema = pack.schema
+    told = [a for a, each in enumerate(schema.attributes) if not schema.group_of(each.name).identity]
+    assert {schema.attributes[a].name for a in told} == {"illumination", "time_of_day", "image_quality"}
+    for step in range(4):
+        rows = numpy_generator(5, "order", "person", step // 2).permutation(len(drawer))
+        rows = rows[step % 2 * 100 :][:100]
+        pixels, masks = drawer._pictures(rows, np.random.default_rng(step))
+        for row, picture, mask in zip(rows, pixels[..., 0], masks, strict=True):
+            _, at, m = drawer.index[row]
+            assert (picture[mask != BACKGROUND] == 3 * at + m).all()
+            others = set(picture[mask == BACKGROUND].tolist()) - {3 * at + m}
+            assert len(others) <= 1
+            for number in others:
+                swapped += 1
+                assert number % 3 == m
+                assert np.array_equal(pack.values[number // 3, m, told], pack.values[at, m, told])
+    assert 20 < swapped < SWAPPED * 400  # some have no partner, or no common background
 
 
 def test_a_coarse_batch_is_the_same_one_seen_smaller(vehicles):
@@ -137,12 +134,28 @@ def test_a_coarse_batch_is_the_same_one_seen_smaller(vehicles):
     assert torch.allclose(coarse.shares, four.reshape(b, -1, regions), atol=1e-6)
 
 
-def test_the_first_steps_are_coarse():
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.6, 0.9])
+def test_pictures_grow_little_by_little(share):
+    total = 3000
+    coarse = np.array([is_coarse(step, share=share, total=total) for step in range(total)])
+    thirds = coarse.reshape(3, -1).mean(axis=1)
+    assert coarse.mean() == pytest.approx(share, abs=0.01)
+    assert thirds[0] > thirds[1] > thirds[2]
+    assert coarse[:100].mean() > coarse[-100:].mean()
+    assert not coarse[-2:].any()
+
+
+def test_all_or_no_pictures_may_be_small():
+    assert all(is_coarse(step, share=1.0, total=9) for step in range(9))
+    assert not any(is_coarse(step, share=0.0, total=9) for step in range(9))
+
+
+def test_both_kinds_grow_alike():
     drawers = {kind: drawer_of(made_up_pack(kind, 9, size=(96, 64))) for kind in ("person", "vehicle")}
-    steps = Steps(drawers, first=2, last=6, coarse=4)
-    sides = [steps[index].pixels.shape[-2] for index in range(4)]
-    full = [drawers[kind].batch(0).pixels.shape[-2] for kind in ("person", "vehicle")]
-    assert sides == [full[0] // 2, full[1] // 2, *full]
+    steps = Steps(drawers, first=2, last=40, coarse=0.5, total=40)
+    small = [steps[index].pixels.shape[-2] == 48 for index in range(len(steps))]
+    assert small[::2] == small[1::2]
+    assert small == [is_coarse(step // 2, share=0.5, total=20) for step in range(2, 40)]
 
 
 def test_pixels_are_centred(persons):
@@ -154,8 +167,19 @@ def test_pixels_are_centred(persons):
 # ------------------------------------------------------------------ which pictures
 
 
-def test_every_picture_comes_once_an_epoch_in_another_order_each(persons):
-    drawer = spied(drawer_of(*persons, pictures=6))  # 33 pictures: 5 batches and 3 that wait
+def test_an_epoch_has_every_picture_once_and_every_rgb_picture_twice(persons):
+    drawer = drawer_of(*persons)
+    shown = Counter(map(tuple, drawer.index.tolist()))
+    assert len(drawer) == sum(shown.values()) == 44
+    assert shown == {
+        (p, row, m): 2 - (m > 0) for p, n in ((0, 7), (1, 4)) for row in range(n) for m in range(3)
+    }
+    once = drawer_of(*persons, modalities=(NIR, TIR))
+    assert len(once) == len(set(map(tuple, once.index.tolist()))) == 22
+
+
+def test_an_epoch_draws_each_row_once_in_another_order_each(persons):
+    drawer = spied(drawer_of(*persons, pictures=6))  # 44 rows: 7 batches and 2 that wait
     per_epoch = len(drawer) // 6
     epochs = []
     for epoch in range(3):
@@ -163,9 +187,9 @@ def test_every_picture_comes_once_an_epoch_in_another_order_each(persons):
             drawer.batch(epoch * per_epoch + step)
         calls = range(epoch * per_epoch, (epoch + 1) * per_epoch)
         epochs.append([int(row) for call in calls for row in rows_of(drawer, call)])
-    assert all(len(set(epoch)) == len(epoch) == 30 for epoch in epochs)
+    assert all(len(set(epoch)) == len(epoch) == 42 for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 3
-    assert set().union(*epochs) == set(range(33))
+    assert set().union(*epochs) == set(range(44))
 
 
 def test_a_step_is_a_function_of_seed_and_step(persons, vehicles):
@@ -194,12 +218,12 @@ def test_two_processes_share_the_pictures_and_hear_the_same(persons, vehicles):
 
 def test_a_left_out_modality_is_never_seen(persons):
     drawer = spied(drawer_of(*persons, modalities=("rgb", "tir")))
-    assert len(drawer) == 22
+    assert len(drawer) == 33
     for step in range(6):
         drawer.batch(step)
     drawn = {m for call in range(6) for m in drawer.index[rows_of(drawer, call)][:, 2]}
     assert drawn == {0, 2}
-    pictures = [shown(pack, row, m) for pack in persons for row in range(len(pack)) for m in (0, 2)]
+    pictures = [shown(pack, row, m) for pack in persons for row in range(len(pack)) for m in (0, 0, 2)]
     every = drawer.vocabulary.singles.method(np.random.default_rng(0))
     for text, frequency in zip(every, drawer.frequency, strict=True):
         assert frequency == pytest.approx(frequency_of(text, pictures))
@@ -211,7 +235,8 @@ def test_a_left_out_modality_is_never_seen(persons):
 def test_labels_and_frequency_by_looking_each_picture_up(persons, vehicles):
     """Of two packs: rows, labels and the singles' order of columns all have to agree."""
     drawer, other = spied(drawer_of(*persons)), drawer_of(vehicles)
-    everything = [shown(pack, row, m) for pack in persons for row in range(len(pack)) for m in range(3)]
+    every = [(pack, row) for pack in persons for row in range(len(pack))]
+    everything = [shown(pack, row, m) for pack, row in every for m in (0, 0, 1, 2)]  # RGB counts twice
     for step in range(3):
         batch = drawer.batch(step, foreign=other)
         texts = texts_of(drawer)
@@ -231,7 +256,7 @@ def test_labels_and_frequency_by_looking_each_picture_up(persons, vehicles):
 
 def test_strangers_speak_of_the_other_kind_and_name_no_place(persons, vehicles):
     drawer, other = drawer_of(*persons), spied(drawer_of(vehicles))
-    everything = [shown(vehicles, row, m) for row in range(len(vehicles)) for m in range(3)]
+    everything = [shown(vehicles, row, m) for row in range(len(vehicles)) for m in (0, 0, 1, 2)]
     for step in range(4):
         batch = drawer.batch(step, foreign=other)
         told = other.vocabulary.draw.calls[-1][1]
@@ -315,7 +340,7 @@ def test_labels_of_regions_by_hand(persons):
         Text("The person is wearing jeans.", frozenset({("lower", "jeans")}), lower),
         Text("The person has short hair.", frozenset({("hair_length", "short")}), hair),
     ]
-    labels, weight = drawer._places(texts, np.array([[True, False, True]]), shares)
+    labels, weight = drawer.places(texts, np.array([[True, False, True]]), shares)
     assert labels.shape == weight.shape == (1, len(drawer.vocabulary.places) + 1, 3)
     wanted = torch.zeros_like(labels)
     wanted[0, upper, 0] = 1  # a coat is worn, and seen there
@@ -338,9 +363,7 @@ def test_a_region_counts_from_a_quarter_of_a_patch(persons):
     text = [Text("The person is wearing a coat.", frozenset({("upper", "coat")}), region(drawer, "upper"))]
     counted = [
         bool(
-            drawer._places(text, np.array([[True]]), drawer._shares(crafted(upper=n), 16))[1][
-                0, text[0].place
-            ]
+            drawer.places(text, np.array([[True]]), drawer._shares(crafted(upper=n), 16))[1][0, text[0].place]
         )
         for n in (round(ENOUGH * 256) - 1, round(ENOUGH * 256))
     ]
@@ -405,9 +428,9 @@ def test_a_loader_gives_the_steps_in_order(packs):
 
 
 def test_too_few_pictures_for_a_batch_are_an_error(persons):
-    with pytest.raises(InputError, match=r"34 pictures a step of 33 person pictures.*--loss\.pictures"):
-        drawer_of(*persons, pictures=34)
-    assert len(drawer_of(*persons, pictures=33).batch(0).pixels) == 33
+    with pytest.raises(InputError, match=r"45 pictures a step of 44 person pictures.*--loss\.pictures"):
+        drawer_of(*persons, pictures=45)
+    assert len(drawer_of(*persons, pictures=44).batch(0).pixels) == 44
 
 
 def test_real_packs_have_labels_of_both_kinds(packs):

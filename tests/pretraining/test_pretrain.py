@@ -240,7 +240,7 @@ def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(tmp_path, worlds, m
     whole, calls = PairSigmoid.forward, []
 
     def breaking(self, *arguments, **keywords):
-        reading = 2 * 6  # steps before, of both kinds
+        reading = 2 * 2 * 6  # two a step before, of both kinds
         calls.append(1)  # two a step: of images and of regions
         return whole(self, *arguments, **keywords) * (float("nan") if len(calls) > reading + 2 * 7 else 1)
 
@@ -278,7 +278,7 @@ def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(tmp_path, worlds, m
         (["--model.stem", "[8,16,0,8]"], "model.stem"),
         (["--train.reading", "0"], "train.reading"),
         (["--train.precision", "fp16"], "train.precision"),
-        (["--loss.pictures", "61"], "61 pictures a step of 60 person pictures"),
+        (["--loss.pictures", "81"], "81 pictures a step of 80 person pictures in an epoch"),
         (["--loss.pictures", "7", "--train.devices", "2"], "7 pictures a step on 2 processes"),
     ],
 )

@@ -7,7 +7,7 @@ from pretrain_cases import SMALL_TOWERS, drawer_of, made_up_pack
 from torch.nn import functional as F
 
 from nextreid.model.builtin import random_clip
-from nextreid.pretraining.reading import teach_text
+from nextreid.pretraining.reading import _Reader, teach_text
 from nextreid.pretraining.text_tower import TextTower
 
 TOWERS = SMALL_TOWERS | {"projection_dim": 64}
@@ -52,6 +52,25 @@ def test_values_come_apart_and_wordings_together():
     assert not any(p.requires_grad for p in texts.parameters())
 
 
+def test_a_map_that_is_not_told_a_value_knows_only_that_it_is_shown():
+    drawer = drawers()["person"]
+    reader, columns = _Reader(drawer, 8), drawer.vocabulary.columns
+    names = list(dict.fromkeys(name for name, _ in columns))
+    truth = torch.zeros(3, len(columns))  # a coat, a shirt, nothing
+    truth[0, columns["upper", "coat"]] = truth[1, columns["upper", "shirt"]] = 1
+    told = torch.ones(3, len(names))
+    picture, regions = reader(truth, told)
+    assert not torch.allclose(picture[0], picture[1])
+    told[:, names.index("upper")] = 0
+    picture, hidden = reader(truth, told)
+    assert torch.allclose(picture[0], picture[1])
+    assert not torch.allclose(picture[0], picture[2])
+    assert torch.allclose(hidden[0], hidden[1])
+    upper = drawer.vocabulary.place_of(("upper", "coat"))
+    differs = (regions - hidden).abs().sum(dim=-1) > 1e-6  # (3,R): only there, and only where it is worn
+    assert {tuple(at) for at in differs.nonzero().tolist()} == {(0, upper), (1, upper)}
+
+
 def test_the_lesson_is_a_function_of_the_seed_and_leaves_the_random_state_alone():
     found = drawers()
     made = []
@@ -71,5 +90,6 @@ def test_one_kind_alone_can_be_taught():
     texts = tower(found)
     taught = teach_text(texts, found, steps=2, seed=0)
     assert taught.pairs > 0
+    assert taught.regions > 0
     assert all(p.grad is None for p in texts.parameters())
     assert taught.choice > 0

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class WorldsConfig:
     """The worlds of persons, and as many of vehicles."""
 
-    count: Count = option(4, "worlds of each kind, each with its own cameras", "ours")
-    identities: Count = option(625, "of each world", "ours: many, so that few share their attributes")
-    cameras: Count = option(4, "each sees every identity", "ours")
+    count: Count = option(40, "worlds of each kind, each with its own cameras", "ours")
+    identities: Count = option(800, "of each world", "ours: seen once each, so that none is learned by heart")
+    cameras: Count = option(1, "each sees every identity", "ours")
     per_camera: Count = option(1, "sightings an identity and camera", "ours")
 
 
@@ -60,7 +60,7 @@ class RatesConfig:
     """Optimizers: Muon for the towers' matrices, AdamW for the rest."""
 
     rate: Positive = option(2e-3, "AdamW", "ours")
-    matrix_rate: Positive = option(5e-3, "Muon", "ours")
+    matrix_rate: Positive = option(2.5e-3, "Muon", "ours")
     decay: NotNegative = option(0.05, "weight decay of matrices", "usual for ViT")
     clip_norm: Positive = option(1.0, "largest norm of the gradient", "usual for ViT")
 
@@ -69,9 +69,9 @@ class RatesConfig:
 class StepsConfig:
     """How long, and on what."""
 
-    steps: Count = option(9_000, "of the whole schedule", "ours")
+    steps: Count = option(10_000, "of the whole schedule", "ours")
     reading: Count = option(300, "steps in which the text tower is taught first, from the truth", "ours")
-    coarse: Share = option(0.6, "of the steps, the first ones, with pictures of half the size", "RECLIP")
+    coarse: Share = option(0.65, "of the steps, most at first, with pictures of half the size", "RECLIP")
     checkpoint_every: Count = option(500, "steps", "ours")
     precision: Literal["auto", "fp32", "bf16"] = option("auto", "number format", "ours")
     devices: Count = option(1, "on this machine", "ours")
@@ -148,7 +148,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     seen = tuple(name for name in (RGB, NIR, TIR) if name != args.leave_out)
     recipe = Recipe(
         steps=config.train.steps,
-        coarse=round(config.train.coarse * config.train.steps),
+        coarse=config.train.coarse,
         reading=config.train.reading,
         pictures=config.loss.pictures,
         dense=0.0 if args.class_token_only else config.loss.dense,
@@ -187,7 +187,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     corpus = [text for drawer in drawers.values() for text in drawer.vocabulary.corpus()]
     clip = untrained_clip(towers, corpus=corpus, seed=seed)
     weights = sum(p.numel() for p in clip.model.parameters())
-    pictures = sum(len(drawer) for drawer in drawers.values())
+    pictures = len(seen) * sum(len(pack) for found in packs.values() for pack in found)
     terminal.remark(
         f"{weights / 1e6:.2f} M weights, {pictures} pictures ({', '.join(seen)}), {recipe.steps} steps of "
         f"{recipe.pictures} pictures on {device}, {recipe.precision}"

@@ -3,7 +3,7 @@
 Every choice is a function of (seed, step), so a resumed run draws what an unbroken one would have.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from nextreid.errors import InputError
-from nextreid.pretraining.geometry import centred, moved
+from nextreid.modality import RGB
+from nextreid.pretraining.geometry import centred, draw_move, sources
 from nextreid.pretraining.pack import MODALITIES, Pack
 from nextreid.pretraining.sentences import Text, Vocabulary
 from nextreid.seeding import numpy_generator
@@ -23,15 +23,19 @@ from nextreid.synthetic.kinds import load_kind
 BACKGROUND = 0
 """Mask value of what is neither the object nor something in front of it."""
 
-SHIFT = 8
-"""Largest shift of a picture in pixels, half a patch: ours, so that parts fall on other patches too."""
-
-ZOOM = 0.15
-"""Largest change of size, either way: ours, so that few worlds show parts of more sizes."""
+SWAPPED = 0.5
+"""Share of pictures that get the background of another one: ours, so that none is known by it."""
 
 COARSE = 2
 """Pictures of the coarse steps have this fraction of the height and width (after Li et al. 2023, RECLIP:
 most is learned from small pictures, which cost a fraction)."""
+
+TIMES = {RGB: 2}
+"""How often each picture of a modality is drawn in an epoch, where not once: ours; RGB shows most values, and
+differs most from picture to picture."""
+
+SAMPLE = 20_000
+"""Most pictures on which the frequency of a drawn text is counted: ours; thousandths do not matter."""
 
 ENOUGH = 0.25
 """Least area of a region, in patches, for the dense term: ours; less is mostly its neighbours."""
@@ -131,7 +135,7 @@ class Drawer:
         self.kind = packs[0].kind
         kind = load_kind(self.kind)
         self.vocabulary = Vocabulary(packs[0].schema, kind.evidence)
-        self.seen = [MODALITIES.index(name) for name in modalities]
+        self.seen = [MODALITIES.index(name) for name in modalities for _ in range(TIMES.get(name, 1))]
         truth = [
             self.vocabulary.table(pack.values[:, self.seen], pack.visible[:, self.seen]) for pack in packs
         ]
@@ -139,13 +143,16 @@ class Drawer:
         shown = [self.vocabulary.shown(pack.visible[:, self.seen]) for pack in packs]
         self.shown: NDArray[np.bool_] = np.concatenate(shown)  # (n*M, V)
         self.frequency = self.truth.sum(axis=0) / np.where(self.shown, 1, UNSEEN).sum(axis=0)  # (V,)
+        every = -(-len(self.truth) // SAMPLE)
+        self._sample = np.asfortranarray(self.truth[::every]), np.asfortranarray(self.shown[::every])
         self.index = np.array(
             [(p, row, m) for p, pack in enumerate(packs) for row in range(len(pack)) for m in self.seen],
             dtype=np.int32,
         )
+        self.surroundings = self._surroundings()
         if pictures > len(self.index):
             raise InputError(
-                f"{pictures} pictures a step of {len(self.index)} {self.kind} pictures in all",
+                f"{pictures} pictures a step of {len(self.index)} {self.kind} pictures in an epoch",
                 do="lower --loss.pictures, or render more with --world.identities",
             )
         self.regions = np.zeros((256, len(self.vocabulary.places) + 1), dtype=np.float32)
@@ -157,7 +164,7 @@ class Drawer:
         self.apart = (places.T @ places) == 0  # places that share no part
 
     def __len__(self) -> int:
-        """Return the number of pictures."""
+        """Return the number of pictures in an epoch."""
         return len(self.index)
 
     def batch(
@@ -188,7 +195,7 @@ class Drawer:
         smaller = COARSE if coarse else 1
         shares = self._shares(masks, self.patch * smaller)
         placed = np.array([s for s, text in enumerate(heard.texts) if text.place is not None], dtype=np.int64)
-        place_labels, place_weight = self._places([heard.texts[s] for s in placed], labels[:, placed], shares)
+        place_labels, place_weight = self.places([heard.texts[s] for s in placed], labels[:, placed], shares)
         choices = np.argwhere(labels[:, : len(heard.attribute)])
         return PairBatch(
             pixels=centred(pixels, smaller),
@@ -238,31 +245,41 @@ class Drawer:
         )
 
     def _frequency(self, texts: Sequence[Text]) -> NDArray[np.float64]:
-        """Return how often texts are true over all pictures, weighted as in the loss, (S,)."""
+        """Return how often texts are true over a sample of all pictures, weighted as in the loss, (S,)."""
         if not texts:
             return np.zeros(0)
-        true = self.vocabulary.labels(self.truth, texts).sum(axis=0)
-        weights = np.where(self.vocabulary.labels(self.shown, texts), 1, UNSEEN).sum(axis=0)
+        truth, shown = self._sample
+        true = self.vocabulary.labels(truth, texts).sum(axis=0)
+        weights = np.where(self.vocabulary.labels(shown, texts), 1, UNSEEN).sum(axis=0)
         return np.asarray(true / weights)
+
+    def _surroundings(self) -> NDArray[np.int64]:
+        """Return a number for each row of the index; equal ones share modality, light and quality."""
+        schema = self.packs[0].schema
+        told = [a for a, each in enumerate(schema.attributes) if not schema.group_of(each.name).identity]
+        values = [pack.values[:, self.seen][..., told].reshape(-1, len(told)) for pack in self.packs]
+        keys = np.concatenate([np.concatenate(values), self.index[:, 2:]], axis=1)
+        return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
 
     def _pictures(
         self, rows: NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Read pictures and masks, mirrored, zoomed and shifted alike; what enters at a border repeats it."""
+        """Read pictures and masks, moved alike; some pictures get the background of another like them."""
         pixels, masks = [], []
         pixels_of = [np.asarray(pack.pixels) for pack in self.packs]  # plain arrays: their rows are views
         masks_of = [np.asarray(pack.masks) for pack in self.packs]
         for p, row, m in self.index[rows]:
-            picture, mask = pixels_of[p][row, m], masks_of[p][row, m]
-            if rng.random() < 0.5:
-                picture, mask = picture[:, ::-1], mask[:, ::-1]
-            height, width = mask.shape
-            dy, dx = rng.integers(-SHIFT, SHIFT + 1, size=2)
-            zoom = rng.uniform(1 - ZOOM, 1 + ZOOM)
-            ys, xs = moved(height, zoom, dy), moved(width, zoom, dx)
-            pixels.append(picture[ys][:, xs])
-            masks.append(mask[ys][:, xs])
-        return np.stack(pixels), np.stack(masks)
+            mask = masks_of[p][row, m]
+            taken = sources(mask.shape, draw_move(rng))
+            pixels.append(pixels_of[p][row, m].reshape(-1, 3).take(taken, axis=0))
+            masks.append(mask.reshape(-1).take(taken))
+        found = pixels.copy()
+        partners = _partners(self.surroundings[rows], rng)
+        for at in np.flatnonzero(rng.random(len(rows)) < SWAPPED):
+            other = partners[at]
+            free = (masks[at] == BACKGROUND) & (masks[other] == BACKGROUND)
+            found[at] = np.where(free[..., None], pixels[other], pixels[at])
+        return np.stack(found), np.stack(masks)
 
     def _shares(self, masks: NDArray[np.uint8], side: int) -> Tensor:
         """Return the share of each patch, of this side, that lies on each region, (B,H,W) -> (B,N,R)."""
@@ -274,7 +291,7 @@ class Drawer:
         shares = counts.astype(np.float32) @ self.regions / (side * side)
         return torch.from_numpy(shares.reshape(b, -1, self.regions.shape[1]))
 
-    def _places(
+    def places(
         self, texts: Sequence[Text], labels: NDArray[np.bool_], shares: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return labels and weights of (picture, region, text).
@@ -301,45 +318,11 @@ def _on_regions(choices: NDArray[np.int64], texts: Sequence[Text], shares: Tenso
     return torch.from_numpy(np.stack([picture, region, text], axis=1)[kept])
 
 
-class Steps(Dataset[PairBatch]):
-    """The batches of a run, in order: the kinds take turns.
-
-    Args:
-        drawers: kind -> its batches.
-        first, last: steps done before, and steps after the last one.
-        coarse: so many steps of the whole run come first with small pictures.
-        rank, world: this process and how many there are.
-    """
-
-    def __init__(
-        self,
-        drawers: Mapping[str, Drawer],
-        *,
-        first: int,
-        last: int,
-        coarse: int = 0,
-        rank: int = 0,
-        world: int = 1,
-    ) -> None:
-        self.drawers = list(drawers.values())
-        self.first, self.last, self.coarse = first, last, coarse
-        self.rank, self.world = rank, world
-
-    def __len__(self) -> int:
-        """Return how many steps are left."""
-        return max(0, self.last - self.first)
-
-    def __getitem__(self, index: int) -> PairBatch:
-        """Draw the batch of a step, counted from the first one left.
-
-        Raises:
-            IndexError: no such step.
-        """
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        step = self.first + index
-        turn, which = divmod(step, len(self.drawers))
-        other = self.drawers[(which + 1) % len(self.drawers)] if len(self.drawers) > 1 else None
-        return self.drawers[which].batch(
-            turn, rank=self.rank, world=self.world, foreign=other, coarse=step < self.coarse
-        )
+def _partners(kinds: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return for each picture another one of the same number, itself where there is none."""
+    order = rng.permutation(len(kinds))
+    partners = np.empty_like(order)
+    for number in np.unique(kinds):
+        alike = order[kinds[order] == number]
+        partners[alike] = np.roll(alike, 1)
+    return partners

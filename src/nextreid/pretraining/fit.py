@@ -19,10 +19,11 @@ from nextreid.errors import CheckFailedError, InputError
 from nextreid.model.clip import Clip
 from nextreid.model.clip_folder import save_clip
 from nextreid.model.pretraining_notes import PretrainingNotes
-from nextreid.pretraining.drawing import Drawer, Steps
+from nextreid.pretraining.drawing import Drawer
 from nextreid.pretraining.optim import build_optimizers, share_of_rate
 from nextreid.pretraining.pairs import TERMS, PairModel
 from nextreid.pretraining.reading import teach_text
+from nextreid.pretraining.steps import Steps
 from nextreid.progress import Progress, Silent
 from nextreid.training.checkpoint import Checkpoint, check_settings, load_checkpoint, save_checkpoint
 from nextreid.training.metrics import MetricsFile, read_metrics
@@ -48,7 +49,7 @@ class Recipe:
 
     Attributes:
         steps: of the whole schedule.
-        coarse: so many of them come first with pictures of half the height and width.
+        coarse: share of them with pictures of half the height and width (`is_coarse`).
         reading: steps in which the text tower is taught before (`teach_text`).
         pictures: in a global batch.
         dense: weight of the dense term; 0: class token only.
@@ -60,7 +61,7 @@ class Recipe:
     """
 
     steps: int
-    coarse: int
+    coarse: float
     reading: int
     pictures: int
     dense: float
@@ -150,7 +151,7 @@ def pretrain(
     flat = _as_text(settings)
     before = _open_run(run, resume=resume, settings=flat, config_text=config_text, main=fabric.is_global_zero)
     fabric.barrier()
-    pairs = PairModel(clip, dense=recipe.dense, bf16=recipe.precision == "bf16")
+    pairs = PairModel(clip, dense=recipe.dense, bf16=recipe.precision == "bf16").to(fabric.device)
     first, seconds = 0, 0.0
     if before is not None:
         first, seconds = before.step, float(before.optimizer["seconds"])
@@ -173,6 +174,7 @@ def pretrain(
         first=first,
         last=last,
         coarse=recipe.coarse,
+        total=recipe.steps,
         rank=fabric.global_rank,
         world=fabric.world_size,
     )

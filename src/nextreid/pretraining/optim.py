@@ -1,5 +1,6 @@
 """The optimizers of pretraining: Muon for the matrices of the towers, AdamW for everything else."""
 
+from collections.abc import Sequence
 from math import cos, pi
 
 import torch
@@ -23,11 +24,11 @@ def build_optimizers(
     """Return both optimizers; each group knows its full rate as `full`.
 
     Muon (Jordan 2024) orthogonalises the momentum of a weight matrix; in our trials it needed half of
-    AdamW's steps for the same loss. Embeddings, norms, biases, projections into the joint space and the
-    losses' scales are AdamW's.
+    AdamW's steps for the same loss. A convolution is a matrix of (channels out, all that each looks at).
+    Embeddings, norms, biases, projections into the joint space and the losses' scales are AdamW's.
 
     Args:
-        model: a `PairModel`.
+        model: a `PairModel`, on the device where it is trained.
         rate: of AdamW.
         matrix_rate: of Muon, its updates scaled to the size of AdamW's.
         decay: weight decay of matrices.
@@ -41,7 +42,7 @@ def build_optimizers(
             f"Pretraining needs torch 2.9 or newer; this is {torch.__version__}, with which everything else "
             "works. What to do: pip install --upgrade torch."
         )
-    matrices, plain, scales = [], [], []
+    matrices, kernels, plain, scales = [], [], [], []
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
@@ -49,6 +50,8 @@ def build_optimizers(
             scales.append(parameter)
         elif parameter.dim() == 2 and ".layers." in name:
             matrices.append(parameter)
+        elif parameter.dim() == 4:
+            kernels.append(parameter)
         else:
             plain.append(parameter)
     groups = [
@@ -56,14 +59,31 @@ def build_optimizers(
         {"params": [p for p in plain if p.dim() <= 1], "lr": rate, "weight_decay": 0.0},
         {"params": scales, "lr": rate * SCALES, "weight_decay": 0.0},
     ]
-    optimizers = [
-        muon(matrices, lr=matrix_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(groups, betas=MOMENTA),
-    ]
+    flat = [nn.Parameter(kernel.detach().flatten(1)) for kernel in kernels]  # the same memory
+    orthogonal = muon([*matrices, *flat], lr=matrix_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+    _lend_gradients(orthogonal, kernels, flat)
+    optimizers = [orthogonal, torch.optim.AdamW(groups, betas=MOMENTA)]
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["full"] = group["lr"]
     return optimizers
+
+
+def _lend_gradients(
+    optimizer: torch.optim.Optimizer, kernels: Sequence[nn.Parameter], flat: Sequence[nn.Parameter]
+) -> None:
+    """Give the flat views of kernels the gradients of these when a step begins, and drop both after it."""
+
+    def lend(*_: object) -> None:
+        for kernel, view in zip(kernels, flat, strict=True):
+            view.grad = None if kernel.grad is None else kernel.grad.flatten(1)
+
+    def drop(*_: object) -> None:
+        for kernel, view in zip(kernels, flat, strict=True):
+            kernel.grad = view.grad = None
+
+    optimizer.register_step_pre_hook(lend)
+    optimizer.register_step_post_hook(drop)
 
 
 def share_of_rate(step: int, *, total: int, warmup: int) -> float:

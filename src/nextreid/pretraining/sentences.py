@@ -153,6 +153,10 @@ class Vocabulary:
         places = frozenset(pair for pair in stated if pair[0] != gender or len(states) == 1)
         return Text(text, stated, self._place(places) if len(names) == 1 else None)
 
+    def place_of(self, pair: tuple[str, str]) -> int | None:
+        """Return the place that shows a value of an attribute; None if no part does."""
+        return self._place(frozenset({pair}))
+
     def _place(self, states: Assertions) -> int | None:
         """Return the place that a statement names: where all its values are seen; None if they differ."""
         found = {self._parts[pair] for pair in states}

@@ -143,6 +143,16 @@ def test_the_card_says_everything_that_the_notes_hold(tmp_path):
         assert words in card, words
 
 
+def test_worlds_that_differ_in_the_seed_alone_share_a_row():
+    world = {"kind": "person", "seed": 7, "identities": 5, "size": [192, 96]}
+    worlds = [world, {**world, "seed": 8}, {**world, "seed": 10}, {**world, "seed": 11, "identities": 6}]
+    card = model_card(make_notes(worlds=worlds))
+    assert "| worlds | kind | seed | identities | size |" in card
+    assert "| 2 | person | 7 to 8 | 5 | 192x96 |" in card
+    assert "| 1 | person | 10 | 5 | 192x96 |" in card
+    assert "| 1 | person | 11 | 6 | 192x96 |" in card
+
+
 def test_the_card_of_a_variant_says_what_it_lacks():
     card = model_card(make_notes(left_out="nir", class_token_only=True, loss=(), worlds=()))
     assert "observations in rgb and tir" in card

@@ -108,17 +108,37 @@ def _facts(notes: PretrainingNotes) -> dict[str, Any]:
 
 
 def _worlds(worlds: Sequence[Mapping[str, Any]]) -> str:
-    """Return a table with a column for every key that some world has, in the order of appearance."""
+    """Return a table with a column for every key that some world has, in the order of appearance.
+
+    Worlds of successive seeds that are alike otherwise share a row.
+    """
     keys = list(dict.fromkeys(key for world in worlds for key in world))
     if not keys:
         return "nothing is recorded."
-    lines = [" | ".join(keys), " | ".join("---" for _ in keys)]
+    rows: list[list[Mapping[str, Any]]] = []
     for world in worlds:
-        cells = {key: _cell(world.get(key, "")) for key in keys}
-        if "size" in world:
-            cells["size"] = "x".join(map(str, world["size"]))
-        lines.append(" | ".join(cells.values()))
+        if rows and _follows(world, rows[-1][-1]):
+            rows[-1].append(world)
+        else:
+            rows.append([world])
+    lines = [" | ".join(["worlds", *keys]), " | ".join("---" for _ in ["worlds", *keys])]
+    for row in rows:
+        first, last = row[0], row[-1]
+        cells = {key: _cell(first.get(key, "")) for key in keys}
+        if len(row) > 1:
+            cells["seed"] = f"{first['seed']} to {last['seed']}"
+        if "size" in first:
+            cells["size"] = "x".join(map(str, first["size"]))
+        lines.append(" | ".join([str(len(row)), *cells.values()]))
     return "\n".join(f"| {line} |" for line in lines)
+
+
+def _follows(world: Mapping[str, Any], last: Mapping[str, Any]) -> bool:
+    """Tell whether a world has the next seed, and all else alike."""
+    seeds = world.get("seed"), last.get("seed")
+    if not all(isinstance(seed, int) for seed in seeds):
+        return False
+    return dict(world) == {**last, "seed": last["seed"] + 1}
 
 
 def _loss(loss: Sequence[Sequence[float]]) -> str:

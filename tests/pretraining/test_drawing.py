@@ -1,7 +1,7 @@
 """Batches: which pictures, moved how, and which text is true of which of them and where."""
 
 from collections import Counter
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from nextreid.errors import InputError
 from nextreid.modality import NIR, TIR
+from nextreid.pretraining import drawing
 from nextreid.pretraining.drawing import BACKGROUND, COARSE, ENOUGH, SWAPPED, Drawer
 from nextreid.pretraining.sentences import Text
 from nextreid.pretraining.steps import Steps, is_coarse
@@ -252,6 +253,21 @@ def test_labels_and_frequency_by_looking_each_picture_up(persons, vehicles):
             often = frequency_of(text, everything)
             assert 0 <= often <= 1
             assert float(batch.frequency[s]) == pytest.approx(often, abs=1e-6), text
+
+
+@pytest.mark.parametrize("most", [20, 30, 40, 60])
+def test_the_sample_that_counts_frequencies_has_every_modality_in_its_share(monkeypatch, most):
+    monkeypatch.setattr(drawing, "SAMPLE", most)
+    pack = made_up_pack("person", 60, seed=6)  # 240 rows: RGB, RGB, NIR, TIR of each observation
+    visible = np.zeros_like(pack.visible)
+    age = [each.name for each in pack.schema.attributes].index("age")
+    pack.values[..., age] = np.arange(3)  # the age tells the modality
+    visible[..., age] = True
+    drawer = drawer_of(replace(pack, visible=visible))
+    truth, _ = drawer._sample
+    columns = [drawer.vocabulary.columns["age", value] for value in pack.schema.attribute("age").values[:3]]
+    assert len(truth) <= most
+    assert truth[:, columns].mean(axis=0) == pytest.approx([0.5, 0.25, 0.25], abs=0.05)
 
 
 def test_strangers_speak_of_the_other_kind_and_name_no_place(persons, vehicles):

@@ -78,7 +78,8 @@ def test_a_run_killed_twice_ends_bit_for_bit_like_one_that_was_not(tmp_path, wor
 def test_two_processes_equal_one_that_draws_the_same_pictures(tmp_path, worlds):
     """Mirroring and shifts are each process's own, so here nothing is moved; all else is compared.
 
-    Muon turns rounding, where a matrix has no gradient, into steps: equal weights show as equal losses.
+    Muon turns rounding, where a matrix has no gradient, into steps: equal weights show as equal losses. The
+    norm of the gradient shows such steps more; other pictures or weights would change it by tenths.
     """
     one, two = tmp_path / "one", tmp_path / "two"
     finish(*words_of(one, worlds, *LINEAR, "--still"))
@@ -86,7 +87,10 @@ def test_two_processes_equal_one_that_draws_the_same_pictures(tmp_path, worlds):
     for a, b in zip(untimed(one), untimed(two), strict=True):
         assert a.keys() == b.keys()
         for name in a:
-            assert float(a[name]) == pytest.approx(float(b[name]), rel=1e-3), (a["step"], name)
+            assert float(a[name]) == pytest.approx(float(b[name]), rel=1e-2 if name == "norm" else 1e-3), (
+                a["step"],
+                name,
+            )
     assert sorted(p.name for p in two.iterdir()) == sorted(p.name for p in one.iterdir())
 
 

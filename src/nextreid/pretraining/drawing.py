@@ -5,6 +5,7 @@ Every choice is a function of (seed, step), so a resumed run draws what an unbro
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,8 @@ class Drawer:
         self.shown: NDArray[np.bool_] = np.concatenate(shown)  # (n*M, V)
         self.frequency = self.truth.sum(axis=0) / np.where(self.shown, 1, UNSEEN).sum(axis=0)  # (V,)
         every = -(-len(self.truth) // SAMPLE)
+        while gcd(every, len(self.seen)) > 1:  # or one modality would be counted more than its share
+            every += 1
         self._sample = np.asfortranarray(self.truth[::every]), np.asfortranarray(self.shown[::every])
         self.index = np.array(
             [(p, row, m) for p, pack in enumerate(packs) for row in range(len(pack)) for m in self.seen],

@@ -119,8 +119,9 @@ def test_faces_look_outward(kind: str) -> None:
         outward.append((normals[met[hit]] * rays[hit]).sum(axis=1) < 0)
     part_seen, faces_eye = np.concatenate(seen), np.concatenate(outward)
     for name in np.unique(part_seen):
-        # Arches are discs, pipes and beds are open: some of them is seen from behind; the rest grazes a seam.
-        least = {"underbody": 0.6, "exhaust": 0.8, "cargo": 0.9}.get(name, 0.97)
+        # Arches are discs, pipes and beds are open, emblems are stiff plates on bent fronts: some of them is
+        # seen from behind; the rest grazes a seam.
+        least = {"underbody": 0.6, "exhaust": 0.8, "cargo": 0.9, "emblem": 0.94}.get(name, 0.97)
         assert faces_eye[part_seen == name].mean() > least, name
 
 

@@ -21,6 +21,7 @@ class Kind:
         build: (identity, state) -> parts.
         describe: (identity, state, bearing) -> attribute values.
         evidence: attribute -> parts that show it.
+        least: attribute -> share of the picture that these must cover, where not the usual one.
         table: part names and numbers.
         fill: size of the object's box in the frame as shares (height, width); None: not fitted.
         nominal: height in metres that the camera is set for.
@@ -33,6 +34,7 @@ class Kind:
     build: Callable[[Any, Any], tuple[Any, ...]]
     describe: Callable[[Any, Any, float], dict[str, str]]
     evidence: Mapping[str, tuple[str, ...]]
+    least: Mapping[str, float]
     table: PartTable
     fill: tuple[float, float | None]
     nominal: float
@@ -55,6 +57,7 @@ def load_kind(name: str) -> Kind:
         getattr(model, f"build_{name}"),
         getattr(model, f"describe_{name}"),
         getattr(model, f"{name.upper()}_EVIDENCE"),
+        getattr(model, f"{name.upper()}_LEAST"),
         PART_TABLES[name],
         (0.92, None) if name == "person" else (0.80, 0.90),
         1.75 if name == "person" else 1.6,

@@ -29,6 +29,9 @@ PERSON_EVIDENCE: Mapping[str, tuple[str, ...]] = {
 }
 """Parts whose pixels show an attribute; `attribute=value` where a value has its own (absences)."""
 
+PERSON_LEAST: Mapping[str, float] = {"glasses": 0.0011}
+"""Least share of the picture that evidence must cover (see `vehicle.VEHICLE_LEAST`): 20 pixels of 192x96."""
+
 
 def build_person(identity: PersonIdentity, state: ObjectState) -> tuple[Part, ...]:
     """Build one person in one moment; the same arguments give the same parts.
@@ -87,7 +90,7 @@ def _head(identity: PersonIdentity, body: Skeleton, skin: Material, warm: float)
     parts += _hair(words, detail.hair_volume, body, _strands(words.get("hair_style", "straight"), detail))
     if words["glasses"] != "no glasses":
         dark = words["glasses"] == "sunglasses"
-        large = 1.4 if dark else 1.0
+        large = 1.4 if dark else 1.2  # so that a frame is a pixel wide at 192x96 (ours)
         rim = Material("glasses", (0.01, 0.01, 0.012), 0.06, emissivity=0.85, gloss=0.9)
         red, green, blue = (
             0.8 * c + 0.02 for c in detail.skin

@@ -191,7 +191,7 @@ def _draw_detail(words: Mapping[str, str], rng: np.random.Generator) -> PersonDe
     hair_names = ("light gray", "gray", "white") if greyed else ("black", "black", "brown", "beige", "orange")
     return PersonDetail(
         girth=u(0.82, 1.4) * {"teenager": 0.80, "child": 0.92}.get(words["age"], 1.0),
-        shoulders=u(0.94, 1.10) * (0.87 if words["gender"] == "female" else 1.05) * (0.88 if young else 1.0),
+        shoulders=u(0.94, 1.10) * (0.85 if words["gender"] == "female" else 1.07) * (0.88 if young else 1.0),
         legs=u(0.455, 0.52) - 0.03 * young + 0.012 * half_grown,
         head=u(0.95, 1.06) + 0.30 * young + 0.11 * half_grown,
         arms=u(0.94, 1.06) - 0.05 * young,

@@ -109,8 +109,8 @@ def _upper(words: Mapping[str, str], detail: PersonDetail, body: Skeleton) -> li
     waist_z = float(body.waist[2])
     off = cut.thick * (0.8 + 0.6 * detail.fit)
     wide, deep = body.torso_width, body.torso_depth
-    slim = (0.78 + 0.1 * detail.girth) * (0.93 if words["gender"] == "female" else 1.04)
-    hips = 0.17 * (0.9 + 0.16 * (detail.girth - 0.8)) * (1.1 if words["gender"] == "female" else 0.97)
+    slim = (0.78 + 0.1 * detail.girth) * (0.90 if words["gender"] == "female" else 1.05)
+    hips = 0.17 * (0.9 + 0.16 * (detail.girth - 0.8)) * (1.15 if words["gender"] == "female" else 0.95)
     heights = [
         low,
         low + 0.01,

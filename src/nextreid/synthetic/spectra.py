@@ -24,6 +24,9 @@ FOG_DISTANCE = 15.0
 NIR_CONTRAST = 1.35
 """Exponent on the coded near infrared: ours; real crops set bright cloth hard against dark trousers."""
 
+NIR_SUN = 0.75
+"""Share of a clear day's near infrared that comes straight from the sun: ours; the sky scatters little."""
+
 SKY_COLD = 22.0
 """How much colder than the air a clear sky looks in 8..14 µm, °C: ours, for a mild sky."""
 
@@ -132,7 +135,7 @@ def shade_nir(
     Returns:
         (H, W) uint8, gamma-coded.
     """
-    sunny = 0.4 if light.sun > 0 else 0.0
+    sunny = NIR_SUN * min(light.sun, 1.0)  # an overcast sky casts no shadow here either
     towards_sun = np.array(light.direction, np.float32)
     reach = camera.distance
     fall = np.minimum((reach / np.maximum(backdrop.depth, 1.0)) ** 2, 1.5)

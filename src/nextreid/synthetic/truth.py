@@ -8,6 +8,7 @@ the camera's span in TIR.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from nextreid.modality import NIR, RGB, TIR
 from nextreid.synthetic.kinds import Kind
 from nextreid.synthetic.render import Rendered
 from nextreid.synthetic.sighting import Sensor, Sighting
+
+Rule = TypeVar("Rule")
 
 ENOUGH = 0.0022
 """Least share of the picture that evidence must cover: ours, 72 pixels of 256x128, about 8x9."""
@@ -49,6 +52,9 @@ LIT_COLOUR = 30.0
 
 GLASSES_TO, HAIR_FROM = 70.0, 50.0
 """Degrees off the front up to which glasses show, and from which hair behind the head shows: ours."""
+
+ROOF_FROM, PIPES_FROM = 20.0, 125.0
+"""The same from which the line of a roof shows, and from which both tail pipes would: ours."""
 
 FOG_LIMIT = 0.55
 """Fog above this hides everything but outlines in RGB: ours, by eye."""
@@ -107,14 +113,13 @@ def find_truth(
             value = values[attribute.name]
             seen = schema.observability(attribute.name, modality)
             visible = seen > 0 and not _is_hidden(attribute.name, modality, values, sighting)
-            names = kind.evidence.get(f"{attribute.name}={value}", kind.evidence.get(attribute.name))
+            names = _of(kind.evidence, attribute.name, value)
             if visible and names is not None:
                 numbers = [kind.table.number(name) for name in names]
                 small = set(names) <= SMALL_PARTS
-                least = (SMALL if small else ENOUGH) * (
-                    BLURRED if values["image_quality"] == "blurry" else 1.0
-                )
-                visible = float(shares[numbers].sum()) >= least / seen
+                least = _of(kind.least, attribute.name, value) or (SMALL if small else ENOUGH)
+                blurred = BLURRED if values["image_quality"] == "blurry" else 1.0
+                visible = float(shares[numbers].sum()) >= least * blurred / seen
                 if visible and modality != TIR:
                     light = total[numbers].sum() / max(weight[numbers].sum(), 1)
                     visible = light >= _needed(
@@ -124,18 +129,28 @@ def find_truth(
     return tuple(facts)
 
 
+def _of(rules: Mapping[str, Rule], attribute: str, value: str) -> Rule | None:
+    """The rule of a value, or else of its attribute, if there is one."""
+    return rules.get(f"{attribute}={value}", rules.get(attribute))
+
+
 def _is_hidden(attribute: str, modality: str, values: Mapping[str, str], sighting: Sighting) -> bool:
     """Whether the value makes no difference to this picture: by physics, side of view, or kind of light.
 
     Hidden are: absence of glasses to a camera that would not see glasses either; the length of hair that
-    is tied behind a head seen from the front; and in the near infrared, where the camera brings its own
-    lamp, street light and the border of day and night.
+    is tied behind a head seen from the front; the line of a roof that falls away from the camera; tail
+    pipes from before the rear, where one of two looks like one; and in the near infrared, where the camera
+    brings its own lamp, street light and the border of day and night.
     """
     away = abs((sighting.bearing + 180) % 360 - 180)
     if (attribute, modality) in UNSEEN:
         return True
     if attribute == "glasses":
         return away > GLASSES_TO
+    if attribute == "exhaust":
+        return away < PIPES_FROM
+    if attribute == "roof_shape":
+        return away < ROOF_FROM
     if attribute == "hair_length":
         return values.get("hair_style") == "tied-back" and away < HAIR_FROM
     if modality == NIR and attribute == "time_of_day":

@@ -74,14 +74,15 @@ def cabin_pieces(cabin: Shell, paint: Material, roof: Material) -> tuple[Piece, 
 
 
 def bumper_pieces(
-    shape: BodyShape, tub: Shell, *, upper: Material, lower: Material, damaged: bool
+    shape: BodyShape, tub: Shell, *, upper: Material, lower: Material, torn: Material | None
 ) -> tuple[Piece, ...]:
     """Return the bumpers, front and rear.
 
     Args:
         shape, tub: the body.
         upper, lower: their two halves.
-        damaged: the right half of either hangs down, with a hole torn in it.
+        torn: what shows where they are torn; None: intact. Of damaged bumpers the front one hangs at its
+            right end, the rear one at its left, so that either side shows damage.
     """
     outline = tub.rings[2].outline
     arch = 1.22 * shape.wheel
@@ -92,22 +93,25 @@ def bumper_pieces(
         join(*(patch(tub, u=u, v=v, offset=offset, lines=17) for u in ranges))
         for v, offset in (((0.18, 0.42), 0.04), ((0.02, 0.20), 0.028))
     ]
-    if not damaged:
+    if torn is None:
         return (Piece("bumper", meshes[0], upper, "nose"), Piece("bumper", meshes[1], lower, "nose"))
-    holes = rectangles(np.array([[-1.5, -0.75, 0.08, 0.36], [5.6, 6.5, 0.08, 0.36]]))
-    sagging = [_sagging(mesh, shape.half_width) for mesh in (*meshes, chips(tub, holes, 0.05))]
+    holes = rectangles(np.array([[-1.6, -0.6, 0.08, 0.40], [3.4, 4.5, 0.08, 0.40]]))
+    sagging = [_sagging(mesh, shape) for mesh in (*meshes, chips(tub, holes, 0.05))]
     return (
         Piece("bumper", sagging[0], upper, "nose"),
         Piece("bumper", sagging[1], lower, "nose"),
-        Piece("bumper", sagging[2], SEAM, "nose"),
+        Piece("bumper", sagging[2], torn, "nose"),
     )
 
 
-def _sagging(mesh: Mesh, half_width: float) -> Mesh:
-    share = np.clip(-mesh.vertices[:, 1] / half_width + 0.15, 0, 1)
-    out = np.sign(mesh.vertices[:, 0]) * 0.05 * share
-    # 15 cm at the corner: about six pixels of a 256-pixel crop (ours).
-    return Mesh(mesh.vertices + np.column_stack([out, 0 * share, -0.15 * share**1.5]), mesh.faces)
+def _sagging(mesh: Mesh, shape: BodyShape) -> Mesh:
+    end = np.sign(mesh.vertices[:, 0])
+    share = np.clip(-end * mesh.vertices[:, 1] / shape.half_width + 0.15, 0, 1)
+    # 24 cm at the corner, or nearly to the ground: a dozen pixels of a 192-pixel crop (ours).
+    drop = min(0.24, shape.ground - 0.03)
+    return Mesh(
+        mesh.vertices + np.column_stack([0.08 * end * share, 0 * share, -drop * share**1.5]), mesh.faces
+    )
 
 
 def load_pieces(shape: BodyShape, tub: Shell, paint: Material, box_material: Material) -> tuple[Piece, ...]:

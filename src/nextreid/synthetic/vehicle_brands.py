@@ -28,7 +28,7 @@ class Brand:
 
 
 BRANDS: Mapping[str, Brand] = {
-    "Audi": Brand(("four",), (0.78, 0.44, 0.88), chrome=True, stretch=2.2),
+    "Audi": Brand(("four",), (0.78, 0.44, 0.88), chrome=True, stretch=1.4),
     "Benz": Brand(("star", "ring"), (0.92, 0.50, 0.84), chrome=True, stretch=1.2),
     "BMW": Brand(("disc",), (0.62, 0.52, 0.88), split=True, chrome=True),
     "BYD": Brand(("bar", "ring"), (1.00, 0.62, 0.80), stretch=1.6),
@@ -98,6 +98,12 @@ _PRIMITIVES: Mapping[str, list[list[tuple[float, float]]]] = {
     "down": _chevron(-0.1, -0.35),
     "diamond": [_regular(4, 1.0, np.pi / 2)],
 }
+
+
+def emblem_ground(brand: Brand) -> Array:
+    """Return what the emblem lies on (1,12,2), in units of its half height, counter-clockwise."""
+    reach = np.abs(np.concatenate([p.reshape(-1, 2) for p in emblem_polygons(brand)])).max(axis=0)
+    return np.array(_regular(12, 1.0, np.pi / 12))[None] * (1.1 * reach + 0.15)
 
 
 def emblem_polygons(brand: Brand) -> tuple[Array, ...]:

@@ -15,7 +15,7 @@ def mirror_pieces(shape: BodyShape, style: str, cap: Material) -> tuple[Piece, .
 
     Args:
         shape: the body.
-        style: "intact", "damaged" (the right one hangs, of the left a stump is left) or "missing".
+        style: "intact", "damaged" (the housings hang below their broken arms) or "missing".
         cap: material of the housings.
     """
     if style == "missing":
@@ -25,21 +25,21 @@ def mirror_pieces(shape: BodyShape, style: str, cap: Material) -> tuple[Piece, .
     y, z = shape.half_width + 0.10, shape.belt + 0.09 * big
     if not shape.has_bonnet:
         z += 0.35
-    housing = box((x, y, z), (0.12, 0.24, 0.17 * big), taper=0.85)
+    housing = box((x, y, z + 0.04 * big), (0.15, 0.28, 0.14 * big), taper=0.85)
+    foot = box((x, y, z - 0.07 * big), (0.15, 0.28, 0.08 * big))
     arm = box((x, shape.half_width - 0.01, z - 0.07 * big), (0.06, 0.16, 0.04))
-    glass = box((x - 0.062, y, z), (0.006, 0.20, 0.13 * big))
+    glass = box((x - 0.062, y, z), (0.036, 0.24, 0.15 * big))
     if style == "intact":
         return (
             Piece("mirror", both(housing), cap, "cold", smooth=False),
-            Piece("mirror", both(arm), PLASTIC, "cold", smooth=False),
+            Piece("mirror", both(join(foot, arm)), PLASTIC, "cold", smooth=False),
             Piece("mirror", both(glass), BULB, "glass", smooth=False),
         )
-    hanging = box((x - 0.03, -shape.half_width - 0.04, z - 0.26), (0.09, 0.12, 0.20))
-    shard = box((x - 0.09, -shape.half_width - 0.04, z - 0.27), (0.012, 0.09, 0.13))
-    stump = box((x, shape.half_width + 0.02, z - 0.07), (0.06, 0.12, 0.06))
+    hanging = box((x - 0.02, shape.half_width + 0.07, z - 0.26), (0.12, 0.17, 0.22))
+    broken = box((x, shape.half_width + 0.06, z - 0.02), (0.14, 0.20, 0.10))
     return (
-        Piece("mirror", join(hanging, stump), PLASTIC, "cold", smooth=False),
-        Piece("mirror", shard, BULB, "glass", smooth=False),
+        Piece("mirror", both(hanging), PLASTIC, "cold", smooth=False),
+        Piece("mirror", both(broken), BULB, "glass", smooth=False),
     )
 
 
@@ -52,16 +52,16 @@ def spoiler_pieces(shape: BodyShape, cabin: Shell, paint: Material) -> tuple[Pie
         return (Piece("spoiler", fin, paint, smooth=False),)
     rear_head, rear_foot = shape.rear_window
     if rear_head - rear_foot > 0.6:  # a boot lid behind the window carries the wing
-        x, z = shape.rear + 0.22, shape.tail + 0.24
-        blade = box((x, 0.0, z), (0.30, 1.76 * w, 0.05))
-        struts = [box((x, side * 0.62 * w, z - 0.13), (0.14, 0.05, 0.24)) for side in (-1, 1)]
+        x, z = shape.rear + 0.22, shape.tail + 0.28
+        blade = box((x, 0.0, z), (0.34, 1.76 * w, 0.08))
+        struts = [box((x, side * 0.62 * w, z - 0.15), (0.14, 0.06, 0.28)) for side in (-1, 1)]
         return (
             Piece("spoiler", blade, paint, smooth=False),
             Piece("spoiler", join(*struts), PLASTIC, smooth=False),
         )
     top = float(cabin.points(np.array([5.0]), np.array([1.0]))[0, 2])
     half = w - shape.tumblehome - 0.08
-    lip = box((rear_head - 0.20, 0.0, top + 0.02), (0.46, 2 * half, 0.07))
+    lip = box((rear_head - 0.24, 0.0, top + 0.03), (0.54, 2 * half, 0.10))
     ends = [box((rear_head - 0.24, side * half, top - 0.07), (0.34, 0.05, 0.20)) for side in (-1, 1)]
     return (Piece("spoiler", join(lip, *ends), paint, smooth=False),)
 
@@ -91,7 +91,7 @@ def exhaust_pieces(shape: BodyShape, style: str) -> tuple[Piece, ...]:
     count = {"hidden": 0, "single": 1, "dual": 2}[style]
     if count == 0:
         return ()
-    radius = 0.055  # metres; sports pipes, so that they are a few pixels (ours)
+    radius = 0.075  # metres; sports pipes, so that they are some pixels (ours)
     ring = np.array([[radius, 0.0], [1.05 * radius, 0.30], [0.75 * radius, 0.30]])
     mouth = np.array([[0.80 * radius, 0.285], [0.0, 0.285]])
     x, z = shape.rear + 0.03, max(shape.ground - 0.01, 0.2)

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from nextreid.synthetic.parts import Material
-from nextreid.synthetic.vehicle_brands import Brand, emblem_polygons
+from nextreid.synthetic.vehicle_brands import Brand, emblem_ground, emblem_polygons
 from nextreid.synthetic.vehicle_paint import CHROME, SEAM
 from nextreid.synthetic.vehicle_piece import Piece
 from nextreid.synthetic.vehicle_shapes import BodyShape
-from nextreid.synthetic.vehicle_shell import Array, Edge, Shell, chips, join, patch, rectangles
+from nextreid.synthetic.vehicle_shell import Array, Edge, Shell, badge, chips, join, patch, rectangles
 
 
 def _straight(s: Array) -> tuple[Array, Array]:
@@ -26,6 +26,9 @@ def _sharp(s: Array) -> tuple[Array, Array]:
     end = np.abs(2 * s - 1)
     return np.clip(end - 0.45, 0, 1) / 0.55 * 0.92, np.ones_like(s)
 
+
+TALLER = 1.35
+"""How much taller a grille is than the brand's measures: ours, so that its pattern outlasts 96 rows."""
 
 EDGES: Mapping[str, Edge] = {"straight": _straight, "rounded": _rounded, "sharp": _sharp}
 """Outline of the grille by the schema's `grille_edges`."""
@@ -47,7 +50,7 @@ def grille_pieces(
     edge = EDGES[edges]
     width, low, high = brand.grille
     width *= 0.92
-    low = high - (high - low) * height
+    low = max(high - TALLER * (high - low) * height, 0.36)
     halves = ((-width, -0.05), (0.05, width)) if brand.split else ((-width, width),)
     frame = CHROME if brand.chrome else SEAM
     pieces = []
@@ -66,16 +69,16 @@ def grille_pieces(
 def _pattern(pattern: str, u: tuple[float, float], v: tuple[float, float], edge: Edge) -> Array:
     """Return the pattern as polygons (N,K,2) of (u, v) inside the grille's border."""
     wide = (u[1] - u[0]) / 1.8
-    columns = max(3, round(11 * wide))
+    columns = max(3, round(8 * wide))
     if pattern == "horizontal":
         # Each bar is cut into lengths, so that it follows the bend of the front.
-        cells = _cells(8, 4, 1.0, 0.5)
+        cells = _cells(8, 3, 1.0, 0.5)
     elif pattern == "vertical":
         cells = _cells(columns, 1, 0.42, 1.0)
     elif pattern == "mesh":
-        cells = np.concatenate([_cells(2 * columns, 1, 0.28, 1.0), _cells(8, 5, 1.0, 0.22)])
+        cells = np.concatenate([_cells(2 * columns, 1, 0.28, 1.0), _cells(8, 4, 1.0, 0.25)])
     else:
-        cells = _hexagons(columns, 3)
+        cells = _hexagons(columns, 2)
     s, t = cells[..., 0], cells[..., 1]
     low, high = edge(np.clip(s, 0, 1))
     place = v[0] + (v[1] - v[0]) * (low + (high - low) * np.clip(t, 0.02, 0.98))
@@ -100,18 +103,22 @@ def _hexagons(columns: int, rows: int) -> Array:
     return np.array(middles)[:, None] + ring
 
 
-def emblem_piece(shape: BodyShape, tub: Shell, brand: Brand) -> Piece:
-    """Return the emblems: in the grille's upper half, and on the tail."""
-    radius = 0.085  # metres: two to five pixels; makers' are 6 to 10 cm
-    metres_u = shape.half_width - shape.corner
-    scale = radius / np.array([metres_u, shape.nose - shape.ground])
+def emblem_pieces(shape: BodyShape, tub: Shell, brand: Brand) -> tuple[Piece, ...]:
+    """Return the emblems on their dark ground: in the grille's upper half, and on the tail."""
+    radius = 0.13  # metres: about seven pixels of a 192-pixel crop; makers' are 6 to 10 cm (ours)
     _, low, high = brand.grille
-    front = [
-        chips(tub, p * scale + np.array([0.0, 0.35 * low + 0.65 * high]), 0.040)
-        for p in emblem_polygons(brand)
+    reach = radius * emblem_ground(brand)[..., 1].max()
+    tall = shape.nose - shape.ground
+    places = [(0.0, min(0.35 * low + 0.65 * high, 0.95 - reach / tall), 0.042)]  # u, v, standing out
+    if shape.box is None:
+        places.append((5.0, min(0.80, 0.95 - reach / (shape.tail - shape.ground)), 0.026))
+    grounds = [badge(tub, u, v, radius * emblem_ground(brand), out) for u, v, out in places]
+    emblems = [
+        badge(tub, u, v, radius * polygons, out + 0.006)
+        for u, v, out in places
+        for polygons in emblem_polygons(brand)
     ]
-    rear = [chips(tub, p * scale + np.array([5.0, 0.84]), 0.022) for p in emblem_polygons(brand)]
-    return Piece("emblem", join(*front, *(rear if shape.box is None else ())), CHROME, "nose")
+    return (Piece("emblem", join(*grounds), SEAM, "nose"), Piece("emblem", join(*emblems), CHROME, "nose"))
 
 
 def plate_pieces(

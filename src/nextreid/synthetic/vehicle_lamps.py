@@ -27,11 +27,11 @@ def _angular(s: Array) -> tuple[Array, Array]:
 
 
 LAMPS: Mapping[str, tuple[Edge, float, float]] = {
-    # border, width and height in metres; ours: four outlines that differ at 256x128
-    "angular": (_angular, 0.62, 0.19),
-    "rectangular": (_rectangular, 0.42, 0.15),
-    "oval": (_ellipse, 0.46, 0.19),
-    "round": (_ellipse, 0.22, 0.22),
+    # border, width and height in metres; ours: four outlines that differ at 192x96
+    "angular": (_angular, 0.64, 0.23),
+    "rectangular": (_rectangular, 0.44, 0.18),
+    "oval": (_ellipse, 0.48, 0.23),
+    "round": (_ellipse, 0.26, 0.26),
 }
 """Lamp outlines by the schema's `headlights_shape` and `taillights`."""
 

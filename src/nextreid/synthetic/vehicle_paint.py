@@ -15,7 +15,7 @@ CHROME = Material("chrome", (0.62, 0.62, 0.64), nir=0.66, emissivity=0.55, gloss
 STEEL = Material("steel", (0.28, 0.28, 0.29), nir=0.32, emissivity=0.75, gloss=0.3)
 RED_LENS = Material("lens", (0.42, 0.015, 0.02), nir=0.45, emissivity=0.80, gloss=0.6, retro=0.25)
 INNER_LENS = Material("reflector", (0.62, 0.20, 0.08), nir=0.60, emissivity=0.72, gloss=0.6, retro=0.3)
-CLEAR_LENS = Material("lens", (0.42, 0.44, 0.47), nir=0.50, emissivity=0.80, gloss=0.8, retro=0.15)
+CLEAR_LENS = Material("lens", (0.22, 0.23, 0.25), nir=0.50, emissivity=0.80, gloss=0.8, retro=0.15)
 BULB = Material("reflector", (0.80, 0.80, 0.82), nir=0.75, emissivity=0.72, gloss=0.9, retro=0.3)
 RUST = Material("rust", (0.16, 0.060, 0.022), nir=0.34, emissivity=0.97)
 INK = Material("ink", (0.03, 0.03, 0.03), nir=0.12, emissivity=0.90)

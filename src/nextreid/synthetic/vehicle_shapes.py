@@ -163,8 +163,8 @@ class BodyShape:
 ROOFS: Mapping[str, tuple[float, float, float, float]] = {
     # crown across, then drop at the front, rise in the middle and drop at the rear, in metres; ours
     "flat": (0.01, 0.0, 0.0, 0.0),
-    "sloped": (0.03, 0.0, 0.0, 0.19),
-    "domed": (0.08, 0.06, 0.05, 0.06),
+    "sloped": (0.03, 0.0, 0.0, 0.32),
+    "domed": (0.14, 0.15, 0.09, 0.16),
 }
 """Lines of a roof by the schema's `roof_shape`."""
 

@@ -229,12 +229,30 @@ def raised(shell: Shell, u: Array, v: Array, offset: Array | float) -> Array:
 
 def chips(shell: Shell, polygons: Array, offset: float = 0.012) -> Mesh:
     """Return flat convex polygons (N,K,2) of (u, v), counter-clockwise from outside, laid on the shell."""
-    count, corners, _ = polygons.shape
-    points = raised(shell, polygons[..., 0], polygons[..., 1], offset).reshape(-1, 3)
+    return _fans(raised(shell, polygons[..., 0], polygons[..., 1], offset))
+
+
+def badge(shell: Shell, u: float, v: float, polygons: Array, offset: float) -> Mesh:
+    """Return flat convex polygons (N,K,2) in metres as a stiff plate on the front or the rear.
+
+    Args:
+        shell, u, v: its middle, on the middle line: u is 0 (front) or 5 (rear).
+        polygons: right and up from the middle as seen from outside, counter-clockwise.
+        offset: from the shell at its middle, metres.
+    """
+    below, middle, above = raised(shell, np.full(3, u), np.array([v - 0.1, v, v + 0.1]), offset)
+    upward = (above - below) / np.linalg.norm(above - below)
+    rightward = np.array([0.0, 1.0 if u == 0 else -1.0, 0.0])
+    return _fans(middle + polygons[..., :1] * rightward + polygons[..., 1:] * upward)
+
+
+def _fans(points: Array) -> Mesh:
+    """Return convex polygons (N,K,3) as triangles."""
+    count, corners, _ = points.shape
     first = (np.arange(count) * corners)[:, None]
     k = np.arange(1, corners - 1)
     faces = np.stack([np.broadcast_to(first, (count, corners - 2)), first + k, first + k + 1], axis=-1)
-    return Mesh(points, faces.reshape(-1, 3))
+    return Mesh(points.reshape(-1, 3), faces.reshape(-1, 3))
 
 
 def rectangles(boxes: Array) -> Array:

@@ -53,6 +53,15 @@ def test_switching_off_every_light_changes_no_thermal_pixel(noon):
     assert after.clean[NIR].max() == 0
 
 
+def test_near_infrared_has_shadows_under_a_clear_sky_alone(noon):
+    clear, overcast = (render(recoloured(lit(noon, sun=sun), nir=0.3, pattern=None)) for sun in (1.2, 0.0))
+    turned = render(recoloured(lit(noon, sun=0.0, direction=(0.0, 0.0, 1.0)), nir=0.3, pattern=None))
+    assert np.array_equal(overcast.images[NIR], turned.images[NIR])
+    cloth = np.isin(clear.parts, [noon.kind.table.number(name) for name in CLOTH])
+    contrast = [codes[cloth].std() / codes[cloth].mean() for codes in (clear.clean[NIR], overcast.clean[NIR])]
+    assert contrast[0] > 1.5 * contrast[1]
+
+
 def test_cloths_of_one_colour_and_two_materials_differ_in_near_infrared(noon):
     absorbing, shining = (render(recoloured(noon, nir=nir, pattern=None)) for nir in (0.05, 0.9))
     assert np.array_equal(absorbing.images[RGB], shining.images[RGB])

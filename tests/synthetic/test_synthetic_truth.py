@@ -26,6 +26,14 @@ UNLIKE = [
     ("vehicle", "headlights_shape", "rectangular", "oval"),
     ("vehicle", "window_tint", "clear", "tinted"),
     ("vehicle", "bumpers", "intact", "damaged"),
+    ("vehicle", "brand", "BYD", "Nissan"),
+    ("vehicle", "mirrors", "intact", "damaged"),
+    ("vehicle", "mirrors", "damaged", "missing"),
+    ("vehicle", "grille_pattern", "hexagonal", "mesh"),
+    ("vehicle", "grille_edges", "straight", "rounded"),
+    ("vehicle", "roof_shape", "flat", "sloped"),
+    ("vehicle", "exhaust", "single", "dual"),
+    ("vehicle", "licence_plate", "visible", "not visible"),
     ("vehicle", "tyres_wear", "new", "worn"),
 ]
 
@@ -80,9 +88,30 @@ def test_what_physics_hides_is_not_visible(persons, vehicles):
                 assert not {m for name, m in seen if name == "glasses"}
             if away < 45 and values.get("hair_style") == "tied-back":
                 assert not {m for name, m in seen if name == "hair_length"}
+            if away < 90:
+                assert not {m for name, m in seen if name == "exhaust"}
+            if away < 15:
+                assert not {m for name, m in seen if name == "roof_shape"}
             if sighting.light.period == "night":
                 assert ("illumination", NIR) not in seen
                 assert ("time_of_day", NIR) in seen
+
+
+def test_a_brand_is_visible_where_its_emblem_is_large_enough(vehicles):
+    table, schema = vehicles.plan.kind.table, load_schema("vehicle")
+    number, least = table.number("emblem"), vehicles.plan.kind.least["brand"]
+    shown = []
+    for rendered, facts in zip(vehicles.rendered, vehicles.facts, strict=True):
+        values = {(f.attribute, f.modality): f for f in facts}
+        for modality, mask in rendered.masks.items():
+            share, seen = (mask == number).mean(), schema.observability("brand", modality)
+            factor = BLURRED if values["image_quality", modality].value == "blurry" else 1.0
+            if values["brand", modality].visible:
+                assert share >= least * factor / seen
+                shown.append(modality)
+            elif modality == TIR:  # there no light is missing
+                assert share < least * factor / seen
+    assert len(shown) > 5
 
 
 def test_a_blurry_picture_needs_more_evidence():

@@ -2,6 +2,7 @@
 #   make quickstart    make a world, train on it, evaluate (about 8 minutes on two cores)
 #   make test          the tests that take seconds
 #   make lint          ruff and mypy
+# JOBS is how many processes run the quick tests.
 # TORCH_INDEX picks another build of torch, e.g. https://download.pytorch.org/whl/cpu (or cu130 ...).
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -9,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TORCH_INDEX ?=
+JOBS ?= 2
 REAL ?= ../shared/data/real_samples
 
 .PHONY: install quickstart test slow lint bench clean
@@ -27,7 +29,7 @@ quickstart: $(STAMP)
 	$(BIN)/nextreid quickstart $(if $(wildcard $(REAL)),--also-embed $(REAL))
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 slow: $(STAMP)
 	$(BIN)/python -m pytest

@@ -268,3 +268,13 @@ def test_a_truth_in_other_words_is_an_error(world: Manifest, tmp_path: Path) -> 
     assert held.truth.images == 1
     assert held.truth.reliability == {}
     assert "Against the truth" in audit_markdown([held], rule="published")
+
+
+@pytest.mark.parametrize("word", [str, lambda seen: seen or None], ids=["words", "a gap"])
+def test_visible_in_words_is_an_error(world: Manifest, word: Any) -> None:
+    path = world.root / "truth.parquet"
+    table = pd.read_parquet(path)
+    table["visible"] = table["visible"].map(word).astype(object)
+    table.to_parquet(path)
+    with pytest.raises(InputError, match=r"truth.parquet: the column visible holds"):
+        read_truth(world, PERSON)

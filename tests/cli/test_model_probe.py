@@ -119,6 +119,14 @@ def test_some_modalities_and_the_test_split(world: Path, tmp_path: Path, capsys)
     assert "rgb, nir, tir" in capsys.readouterr().err
 
 
+def test_no_picture_of_an_earlier_probe_is_left(world: Path, tmp_path: Path) -> None:
+    (tmp_path / "probe.png").write_bytes(b"of another probe")
+    words = ["--data", str(world), "--out", str(tmp_path), "--least", "1000"]
+    assert main(["model", "probe", *SMALL, *words, "--quiet"]) == 0
+    assert not json.loads((tmp_path / "probe.json").read_text())["attributes"]
+    assert not (tmp_path / "probe.png").exists()
+
+
 def test_captions_where_there_is_no_truth(world: Path, tmp_path: Path, capsys) -> None:
     bare = tmp_path / "bare"
     shutil.copytree(world, bare, ignore=shutil.ignore_patterns("truth.parquet", "world.json", "parts*"))
@@ -146,12 +154,16 @@ def test_what_cannot_be_probed(world: Path, tmp_path: Path, capsys) -> None:
         assert main(["model", "probe", *SMALL, "--data", str(kinds), *out]) == 2
         assert said in capsys.readouterr().err
     (tmp_path / "file").write_text("")
+    (tmp_path / "empty").mkdir()
     for words, said in (
         (["--data", str(world), "--out", str(tmp_path / "file")], "is a file"),
         (["--data", str(world), *out, "--size", "60x32"], "multiples of 16"),
+        (["--data", str(world), *out, "--size", "16x32"], "at least 2x2"),
+        (["--data", str(world), *out, "--captions", "mine"], "which has a truth"),
         (["--data", str(world), *out, "--schema", "vehicle"], "not in the vehicle schema"),
         (["--data", str(world), *out, "--gallery", "1"], "2 or more"),
         (["--data", str(world), *out, "--model", str(tmp_path / "nosuch")], "nosuch"),
+        (["--data", str(world), *out, "--model", str(tmp_path / "empty")], "has no config.json"),
     ):
         assert main(["model", "probe", *SMALL, *words]) == 2
         assert said in capsys.readouterr().err

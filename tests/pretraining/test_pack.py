@@ -149,6 +149,16 @@ def test_what_is_no_pack_is_said(tmp_path: Path) -> None:
         open_pack(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(
+    "name", ["pixels.npy", "masks.npy", "values.npy", "visible.npy", "done.npy", "pack.json"]
+)
+def test_a_damaged_file_is_named_with_what_to_do(copy: Path, name: str) -> None:
+    (copy / name).write_bytes((copy / name).read_bytes()[:100])
+    for again in (open_pack, lambda folder: render_pack(SPEC, folder)):
+        with pytest.raises(InputError, match=rf"{name} is damaged(?s:.*)delete the folder"):
+            again(copy)
+
+
 def test_the_header_tells_the_world(rendered: Path) -> None:
     header = json.loads((rendered / "pack.json").read_text())
     assert header["format"] == "nextreid.pack/2"

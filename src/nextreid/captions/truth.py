@@ -71,6 +71,13 @@ def read_truth(manifest: Manifest, schema: Schema) -> Truth:
     missing = [name for name in COLUMNS if name not in table.column_names]
     if missing:
         raise InputError(f"{path} has no column {', '.join(missing)}", allowed=", ".join(COLUMNS))
+    seen_as = table.schema.field("visible").type
+    if not pyarrow.types.is_boolean(seen_as) or table.column("visible").null_count:
+        raise InputError(
+            f"{path}: the column visible holds {seen_as}",
+            allowed="booleans, true or false, none missing",  # words would all count as true
+            do="convert it; a table that went through CSV has the words instead",
+        )
     columns = [table.column(name).to_pylist() for name in COLUMNS]
     known = {row.observation for row in manifest.rows}
     allowed = {attribute.name: frozenset(attribute.values) for attribute in schema.attributes}
@@ -84,7 +91,7 @@ def read_truth(manifest: Manifest, schema: Schema) -> Truth:
             raise InputError(
                 f"{path}, row {number}: {attribute} = {value!r} is not in the {schema.kind} schema",
                 allowed=", ".join(schema.attribute(attribute).values) if attribute in allowed else None,
-                do="give the schema of the kind that the data show",
+                do="mend the value, or give the schema of the kind that the data show",
             )
         key = (str(observation), str(modality), str(attribute))
         if values.setdefault(key, str(value)) != value:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 FILES = ("probe.json", "probe.md", "probe.png", "pointing.png")
 """What --out may hold afterwards."""
 
+ORIGINS = {"clip": "published weights", "builtin": "pretrained weights", "scratch": "random weights"}
+"""Where weights came from, in words."""
+
 UNMEASURED = 12
 """Things not measured that are named on the terminal for each reason (ours); probe.json names all."""
 
@@ -160,6 +163,12 @@ def _data(args: argparse.Namespace, manifest: "Manifest", schema: "Schema") -> "
         raise InputError(f"{args.data} has no observation in the split {args.split!r}", do="use --split all")
     other = {"test": "train", "train": "test"}.get(args.split)
     truth = read_truth(manifest, schema)
+    if truth is not None and args.captions != "auto":
+        raise InputError(
+            f"--captions {args.captions} with {manifest.source}, which has a truth",
+            allowed="captions for data without truth",
+            do="leave --captions out: what is asked are sentences of the truth",
+        )
     captions: dict[tuple[str, str], str] = {}
     if truth is None:
         words = captions_of(manifest, args.captions, schema, truth=True)  # they are the questions here
@@ -174,7 +183,7 @@ def _data(args: argparse.Namespace, manifest: "Manifest", schema: "Schema") -> "
 def _say_what_runs(loaded: "LoadedReader", opened: Opened, terminal: Terminal, kind: str) -> None:
     reader, manifest = loaded.reader, opened.manifest
     terminal.remark(
-        f"model: {loaded.source} ({loaded.form}, {loaded.origin} weights {loaded.sha256[:12]}, "
+        f"model: {loaded.source} ({loaded.form}, {ORIGINS[loaded.origin]} {loaded.sha256[:12]}, "
         f"{reader.size[0]}x{reader.size[1]}, {reader.grid[0]}x{reader.grid[1]} patches) on {reader.device}"
     )
     terminal.remark(f"data: {manifest.source} ({len(manifest)} observations, sha256 {manifest.sha256[:12]})")
@@ -195,6 +204,8 @@ def _draw(
     from nextreid.evaluation.probe.pictures import attribute_picture, pointing_picture
 
     pictures = []
+    for name in ("probe.png", "pointing.png"):
+        (out / name).unlink(missing_ok=True)  # of an earlier probe: this one may draw none
     if found.attributes:
         pictures.append(attribute_picture(found.attributes, out / "probe.png"))
     if found.pointing:

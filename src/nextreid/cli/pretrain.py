@@ -160,7 +160,12 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         precision=resolve_precision(config.train.precision, device),
         seed=seed,
     )
-    settings = {**_flat(asdict(config)), **asdict(recipe), "leave_out": args.leave_out}
+    settings = _flat(asdict(config)) | {
+        "precision": recipe.precision,  # of train.precision "auto"
+        "class_token_only": args.class_token_only,
+        "leave_out": args.leave_out,
+        "seed": seed,
+    }
     del settings["train.checkpoint_every"]  # changes no result
     check_run(args.out, resume=args.resume, settings=settings)
     towers = Towers(**asdict(config.model))

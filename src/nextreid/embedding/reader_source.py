@@ -83,6 +83,13 @@ def load_reader(
     reader = ImageTextReader.from_clip(
         clip, size=size or KIND_SIZE.get(schema.kind, (side, side)), device=device, batch_size=batch_size
     )
+    if min(reader.grid) < 2:
+        height, width = reader.size
+        raise InputError(
+            f"An input of {height}x{width} has {reader.grid[0]}x{reader.grid[1]} patches",
+            allowed="at least 2x2",
+            do="name a larger size",
+        )
     return LoadedReader(reader, str(source), "clip", clip.origin, None, _weights(clip.model))
 
 

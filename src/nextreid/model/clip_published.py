@@ -10,6 +10,7 @@ from nextreid.hub import hub_answers
 from nextreid.model.builtin import available
 from nextreid.model.clip import Clip
 from nextreid.model.clip_folder import check_vocabulary
+from nextreid.model.folder import CONFIG
 
 
 def load_published(source: str) -> Clip:
@@ -54,6 +55,8 @@ def load_published(source: str) -> Clip:
 def _place(source: str) -> tuple[str, dict[str, Any]]:
     """Return a folder or a hub id, and what transformers needs to know to find its files."""
     if Path(source).is_dir():  # as it stands, an @ in its name included
+        if not (Path(source) / CONFIG).is_file():
+            raise InputError(f"The folder {source} has no {CONFIG}", allowed=_allowed())
         return source, {"local_files_only": True}
     if _is_path(source):
         raise InputError(f"There is no CLIP folder {source}", allowed=_allowed())

@@ -32,6 +32,9 @@ from nextreid.version import __version__
 
 CONFIG, METRICS, MODEL, LAST = "config.yaml", "metrics.csv", "model", "checkpoints/last.ckpt"
 
+OWN = {CONFIG, METRICS, MODEL, "checkpoints", "worlds"}
+"""What lies in a run's folder."""
+
 WARMUP = 0.03
 """Share of the steps with a rising rate: ours."""
 
@@ -280,7 +283,16 @@ def check_run(run: Path, *, resume: bool, settings: Mapping[str, object]) -> Non
     Raises:
         InputError: the folder holds a run and `resume` is off, or the reverse, or it began with others.
     """
+    if run.exists() and not run.is_dir():
+        raise InputError(f"{run} is a file", allowed="a folder, new or empty", do="name another one")
     begun = (run / LAST).exists() or (run / MODEL).exists()
+    foreign = sorted({p.name for p in run.iterdir()} - OWN) if run.exists() else []
+    if foreign and not begun:
+        raise InputError(
+            f"{run} holds other files: {', '.join(foreign[:5])}",
+            allowed="a new or empty folder, or one that this command began",
+            do="name another one",
+        )
     if begun and not resume:
         raise InputError(f"{run} holds a run", do="add --resume to go on with it, or name another folder")
     if resume and not begun and (run / CONFIG).exists():

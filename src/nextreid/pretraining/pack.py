@@ -94,7 +94,7 @@ def render_pack(spec: WorldSpec, folder: Path, *, workers: int = 0, progress: Pr
             array.flush()
         with written_whole(folder / HEADER) as temporary:  # last: whoever finds it finds the arrays
             temporary.write_text(json.dumps(header, indent=1) + "\n", encoding="utf-8")
-    done = np.load(folder / DONE)
+    done = _array(folder / DONE)
     missing = np.flatnonzero(~done)
     chunks = [missing[at : at + CHUNK].tolist() for at in range(0, len(missing), CHUNK)]
     with (progress or Silent()).task(f"Rendering {spec.kind}s", count) as task:
@@ -108,20 +108,44 @@ def open_pack(folder: Path) -> Pack:
     """Open a complete pack.
 
     Raises:
-        InputError: it is not there, or not complete.
+        InputError: it is not there, not complete, or damaged.
     """
     path = folder / HEADER
-    if not path.is_file() or not np.load(folder / DONE).all():
+    if not path.is_file() or not _array(folder / DONE).all():
         raise InputError(f"{folder} holds no complete pack", do="render it anew")
-    kind = json.loads(path.read_text(encoding="utf-8"))["spec"]["kind"]
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("pixels", "masks")}
+    kind = _header(path)["spec"]["kind"]
     return Pack(
         folder=folder,
         kind=kind,
         schema=load_schema(kind),
-        values=np.load(folder / "values.npy"),
-        visible=np.load(folder / "visible.npy"),
-        **arrays,
+        pixels=_array(folder / "pixels.npy", mmap_mode="r"),
+        masks=_array(folder / "masks.npy", mmap_mode="r"),
+        values=_array(folder / "values.npy"),
+        visible=_array(folder / "visible.npy"),
+    )
+
+
+def _array(path: Path, **how: Any) -> NDArray[Any]:
+    try:
+        found: NDArray[Any] = np.load(path, **how)
+    except (OSError, ValueError, EOFError) as error:
+        raise _damaged(path, error) from error
+    return found
+
+
+def _header(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found["spec"]["kind"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, error) from error
+    return found
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{path} is damaged: {error or type(error).__name__}",
+        do=f"delete the folder {path.parent}; it is rendered anew",
     )
 
 
@@ -129,8 +153,7 @@ def _check_header(folder: Path, header: dict[str, object]) -> None:
     path = folder / HEADER
     if not path.exists():
         return
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if found != header:
+    if _header(path) != header:
         raise InputError(
             f"{folder} holds the pictures of another world",
             do="give the options it was begun with, name another folder, or delete it",

@@ -63,6 +63,8 @@ def render_worlds(
     Raises:
         InputError: too little space on the disk, or a folder that holds something else.
     """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file", allowed="a folder for rendered pictures")
     places = [folder / f"{world.kind}-{world.seed}" for world in worlds]
     if main:
         missing = [world for world, place in zip(worlds, places, strict=True) if not place.exists()]

@@ -2,8 +2,8 @@
 
 An attribute is visible in a modality when the schema calls it observable there, its value changes what
 that modality sees from this side (`UNSEEN`, `_is_hidden`), enough pixels of the parts that show it reach
-the sensor, and those pixels carry signal: lit above the noise in RGB and NIR, not lost in fog, and inside
-the camera's span in TIR.
+the sensor, and those pixels carry signal: lit above the noise in RGB and NIR by night and dusk, and not lost
+in fog there. In TIR, pixels are enough: whether they stand out from what is behind them is not asked.
 """
 
 from collections.abc import Mapping

@@ -81,7 +81,11 @@ def gaps(
             Unmeasured("pointing accuracy", "there are no part masks with a truth"),
         ]
     elif not pointing:
-        why = "parts.json has no evidence" if data.truth.evidence is None else "no picture shows a part"
+        why = (
+            "there is no parts.json, or it names no evidence"
+            if data.truth.evidence is None
+            else "no picture shows a part"
+        )
         missing.append(Unmeasured("pointing accuracy", why))
     elif not data.others:
         missing.append(

@@ -106,12 +106,13 @@ def read_truth(manifest: Manifest, schema: Schema) -> WorldTruth | None:
         for code, value in enumerate(attribute.values)
     }
     pairs = list(zip(table["attribute"], table["value"], strict=True))
-    strange = next((pair for pair in pairs if pair not in values), None)
+    strange = next((at for at, pair in enumerate(pairs) if pair not in values), None)
     if strange is not None:
+        name, value = pairs[strange]
         raise InputError(
-            f"{path}: {strange[0]} = {strange[1]!r} is not in the {schema.kind} schema",
-            allowed="attributes and values of the schema",
-            do="give the schema of the kind that the data show",
+            f"{path}, row {strange + 1}: {name} = {value!r} is not in the {schema.kind} schema",
+            allowed=", ".join(schema.attribute(name).values) if name in attributes else ", ".join(attributes),
+            do="mend the value, or give the schema of the kind that the data show",
         )
     place = {name: number for number, name in enumerate(dict.fromkeys(table["observation"]))}
     known = sum(row.observation in place for row in manifest.rows)
@@ -142,7 +143,7 @@ def truth_table(path: Path) -> pd.DataFrame:
     """Read a truth.parquet: one row per observation, modality and attribute, columns `COLUMNS`.
 
     Raises:
-        InputError: a file that cannot be read, lacks a column, or is empty.
+        InputError: a file that cannot be read, lacks a column, is empty, or says visible in other words.
     """
     try:
         table = pd.read_parquet(path)
@@ -153,6 +154,12 @@ def truth_table(path: Path) -> pd.DataFrame:
         raise InputError(
             f"{path} " + (f"has no column {', '.join(missing)}" if missing else "is empty"),
             allowed=f"rows of {', '.join(COLUMNS)}",
+        )
+    if table["visible"].dtype != bool:  # strings would all count as true
+        raise InputError(
+            f"{path}: the column visible holds {table['visible'].dtype}",
+            allowed="booleans, true or false, none missing",
+            do="convert it; a table that went through CSV has the words instead",
         )
     return table
 

@@ -1,4 +1,4 @@
-"""The benchmark of asking: a small run counts right, and a whole one keeps the promised rate."""
+"""The benchmark of asking: a small run counts right. How fast it is, is recorded, not asserted."""
 
 import importlib.util
 import json
@@ -30,10 +30,3 @@ def test_a_small_run(script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
     assert report["runs"][0]["slots"] == report["runs"][1]["slots"] > 0
     assert report["images_per_second"] > 0
     assert json.loads(capsys.readouterr().out) == report
-
-
-@pytest.mark.slow
-def test_two_hundred_images_a_second(script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    report = measured(script, tmp_path / "a.json", monkeypatch, "--observations", "300", "--repeats", "3")
-    # the best of three: a machine that does other work in between says nothing about this code
-    assert max(run["images_per_second"] for run in report["runs"]) >= script.WANTED

@@ -188,6 +188,9 @@ def test_a_folder_with_other_files_is_refused(tmp_path, worlds, capsys):
         assert pretrain(tmp_path / name, worlds) == 2
         assert said in " ".join(capsys.readouterr().err.split())
     assert [path.name for path in (tmp_path / "world").iterdir()] == ["manifest.csv"]
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed" / ".config.yaml.half-written").write_text("")
+    assert pretrain(tmp_path / "killed", worlds, "--train.steps", "1") == 0
 
 
 @pytest.mark.parametrize(

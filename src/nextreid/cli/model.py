@@ -204,8 +204,9 @@ def _draw(
     from nextreid.evaluation.probe.pictures import attribute_picture, pointing_picture
 
     pictures = []
-    for name in ("probe.png", "pointing.png"):
-        (out / name).unlink(missing_ok=True)  # of an earlier probe: this one may draw none
+    for name in FILES:
+        if name.endswith(".png"):
+            (out / name).unlink(missing_ok=True)  # of an earlier probe: this one may draw none
     if found.attributes:
         pictures.append(attribute_picture(found.attributes, out / "probe.png"))
     if found.pointing:

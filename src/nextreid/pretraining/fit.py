@@ -286,7 +286,8 @@ def check_run(run: Path, *, resume: bool, settings: Mapping[str, object]) -> Non
     if run.exists() and not run.is_dir():
         raise InputError(f"{run} is a file", allowed="a folder, new or empty", do="name another one")
     begun = (run / LAST).exists() or (run / MODEL).exists()
-    foreign = sorted({p.name for p in run.iterdir()} - OWN) if run.exists() else []
+    found = {p.name for p in run.iterdir()} if run.exists() else set()
+    foreign = sorted(name for name in found - OWN if not name.startswith("."))  # hidden: half written files
     if foreign and not begun:
         raise InputError(
             f"{run} holds other files: {', '.join(foreign[:5])}",

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from nextreid.data.loaders import (
     TrainingOptions,
     TrainingSet,
     batch_from_observations,
+    evidence_of,
     label_map,
 )
 from nextreid.data.sampler import BatchStream, Draw, IdentitySampler
@@ -68,6 +70,7 @@ def training(data, cache="none", options=None, size=(16, 8)):
 def equal(one, other):
     assert one.observation == other.observation
     assert one.prompts == other.prompts
+    assert one.evidence == other.evidence
     assert one.camera == other.camera
     assert one.modalities == other.modalities
     for name in ("present", "label", "noise_seed"):
@@ -104,6 +107,15 @@ def test_draws_differ_between_epochs_and_do_not_touch_the_cache(data):
     assert samples[2].noise_seed == derive_seed(0, "routing", 2, "o3")
     full = [s.images["rgb"] for s in samples if "rgb" in s.images]
     assert not torch.equal(full[0], full[1])
+
+
+def test_evidence_of_what_is_heard_is_told_by_group_and_by_present_images():
+    one = Sentence("who", "A man.", evidence=frozenset({"rgb"}))
+    same, other = replace(one, evidence=frozenset({"tir"})), Sentence("who", "Old.", evidence=frozenset())
+    heard = ((("A man.", 1.0), ("Old.", 1.0)), (), (("Old.", 1.0),))
+    found = evidence_of(heard, [one, same, other], frozenset({"rgb", "tir"}))
+    assert found == ({"rgb", "tir"}, frozenset(), frozenset())
+    assert evidence_of(heard, [one, same, other], frozenset({"rgb"}))[0] == {"rgb"}
 
 
 def test_text_never_tells_of_a_dropped_modality(data):

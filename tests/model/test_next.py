@@ -1,6 +1,8 @@
 """The equations of the model, each by a test that can fail."""
 
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -366,15 +368,22 @@ def test_agreement_is_low_when_the_same_expert_gives_the_same():
     assert agreement(Routing(same), torch.tensor([[True, False]])) == 0
 
 
+def told_to(vectors):
+    """Return tokens of observations whose images all have the same class token."""
+    present = torch.ones(len(vectors), 3, dtype=torch.bool)
+    return SimpleNamespace(classes=vectors[:, None].repeat(1, 3, 1), context=vectors, present=present)
+
+
 def test_text_loss_rewards_the_own_sentence():
     model = make_model(text_loss=True).train()
     prompts = told(b0k0="a tall man", b1k0="a small girl", b2k0="a tall man")
     out = model(make_batch(prompts=prompts, noise_seed=torch.arange(4)))
     text = model.sentences(["a tall man", "a small girl"])
-    right = torch.stack([text[0], text[1], text[0], text[0]])
+    right = told_to(torch.stack([text[0], text[1], text[0], text[0]]))
+    wrong = told_to(right.context.flip(0))
     composed = model.sentences.compose(prompts, model.generic)
     batch = make_batch(prompts=prompts)
-    assert model.text_match(right, composed, batch) < model.text_match(right.flip(0), composed, batch)
+    assert model.text_match(right, composed, batch) < model.text_match(wrong, composed, batch)
     assert out.auxiliary["text"].requires_grad
 
 
@@ -393,14 +402,42 @@ def test_text_loss_equals_a_loop_and_starts_from_how_often_a_sentence_is_true():
             logit = 10 * float(vector[b] @ embedding) + math.log(share / (1 - share))
             chance = 1 / (1 + math.exp(-logit))
             expected -= math.log(chance if b in by else 1 - chance)
-    assert float(model.text_match(vector, composed, batch)) == pytest.approx(expected / 4, rel=1e-5)
+    assert float(model.text_match(told_to(vector), composed, batch)) == pytest.approx(expected / 4, rel=1e-5)
+
+
+def test_a_sentence_is_asked_of_the_images_it_was_made_from():
+    """Not of observations without them, nor of those whose same sentence other images made."""
+    model = make_model(text_loss=True).train()
+    prompts = told(b0k0="a tall man", b1k0="a tall man", b2k0="a tall man", b3k1="a red coat")
+    rgb, both = frozenset({"rgb"}), frozenset({"nir", "tir"})
+    seen = ((rgb, *[frozenset()] * 3), (both, *[frozenset()] * 3), (rgb, *[frozenset()] * 3))
+    seen = (*seen, (frozenset(), rgb, frozenset(), frozenset()))
+    present = torch.tensor([[1, 1, 1], [0, 1, 1], [1, 0, 0], [1, 1, 0]], dtype=torch.bool)
+    batch = replace(make_batch(present=present, prompts=prompts), evidence=seen)
+    composed = model.sentences.compose(prompts, model.generic)
+    classes = torch.randn(4, 3, composed.shape[-1]) * present[..., None]
+    tokens = SimpleNamespace(classes=classes, context=classes.sum(dim=1), present=present)
+    man, coat = model.sentences(["a tall man", "a red coat"])
+    asked = [  # sentence, columns, who is asked, of whom it is true
+        (man, [0], [0, 2, 3], [0, 2]),  # made from RGB; the second has none
+        (man, [1, 2], [1], [1]),  # of nir and tir: the first has both, but its sentence came from RGB
+        (coat, [0], [0, 2, 3], [3]),
+    ]
+    expected = 0.0
+    for sentence, columns, rows, true in asked:
+        share = min(len(true) / len(rows), 1 - 0.5 / 4)
+        for b in rows:
+            vector = torch.nn.functional.normalize(classes[b, columns].mean(dim=0), dim=0)
+            chance = 1 / (1 + math.exp(-10 * float(vector @ sentence) - math.log(share / (1 - share))))
+            expected -= math.log(chance if b in true else 1 - chance)
+    assert float(model.text_match(tokens, composed, batch)) == pytest.approx(expected / 4, rel=1e-4)
 
 
 def test_text_loss_of_a_sentence_that_all_share_is_finite():
     model = make_model(text_loss=True).train()
     prompts = told(**{f"b{b}k0": "a tall man" for b in range(4)})
     composed = model.sentences.compose(prompts, model.generic)
-    loss = model.text_match(composed[:, 0], composed, make_batch(prompts=prompts))
+    loss = model.text_match(told_to(composed[:, 0]), composed, make_batch(prompts=prompts))
     assert loss.isfinite()
 
 

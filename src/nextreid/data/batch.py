@@ -17,6 +17,9 @@ from nextreid.modality import modality_tuple
 Prompts = tuple[tuple[tuple[str, float], ...], ...]
 """K groups of (sentence, weight); an empty group means the group's generic prompt."""
 
+Evidence = tuple[frozenset[str], ...]
+"""K groups: the modalities that their sentences were made from."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -34,6 +37,7 @@ class Batch:
         observation: (B,) ids.
         label: (B,) int64 identity labels, or None.
         noise_seed: (B,) int64 seeds of the routing noise, or None for no noise.
+        evidence: (B,) of K sets: the modalities that a group's sentences were made from; empty: not told.
 
     Raises:
         InputError: shapes that do not fit together, or an observation without an image.
@@ -48,6 +52,7 @@ class Batch:
     observation: tuple[str, ...]
     label: Tensor | None = None
     noise_seed: Tensor | None = None
+    evidence: tuple[Evidence, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that everything is about the same B observations and C columns."""
@@ -66,6 +71,8 @@ class Batch:
                 f"Batch: images of {', '.join(sorted(self.images))}", allowed=", ".join(self.modalities)
             )
         lengths = {len(image) for image in self.images.values()} | {len(self.camera), len(self.prompts)}
+        if self.evidence:
+            lengths.add(len(self.evidence))
         if lengths - {B}:
             raise InputError(f"Batch: parts of lengths {sorted(lengths)} for {B} observations")
         if B and not bool(self.present.any(dim=1).all()):
@@ -112,6 +119,7 @@ class Sample:
         unnamed: modalities whose name was dropped.
         label: identity label, or None.
         noise_seed: seed of the routing noise, or None.
+        evidence: K sets of modalities that the prompts were made from; empty: not told.
     """
 
     images: Mapping[str, Tensor]
@@ -121,6 +129,7 @@ class Sample:
     unnamed: frozenset[str] = field(default_factory=frozenset)
     label: int | None = None
     noise_seed: int | None = None
+    evidence: Evidence = ()
 
 
 def collate(samples: Sequence[Sample], modalities: Sequence[str]) -> Batch:
@@ -161,6 +170,7 @@ def collate(samples: Sequence[Sample], modalities: Sequence[str]) -> Batch:
         observation=tuple(sample.observation for sample in samples),
         label=_column([sample.label for sample in samples], "label"),
         noise_seed=_column([sample.noise_seed for sample in samples], "noise_seed"),
+        evidence=tuple(sample.evidence for sample in samples) if all(s.evidence for s in samples) else (),
     )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from nextreid.data.augment import Augmentation
-from nextreid.data.batch import Batch, Prompts, Sample, collate
+from nextreid.data.batch import Batch, Evidence, Prompts, Sample, collate
 from nextreid.data.cache import ResizedImages
 from nextreid.data.dropout import InputDropout
 from nextreid.data.images import ImageTransform, read_image
@@ -121,19 +121,37 @@ class TrainingSet(Dataset[Sample]):
         ready = options.augmentation.erased(ready, seed=seed, epoch=epoch, observation=name)
         words = numpy_generator(seed, "prompts", epoch, name)
         noise = derive_seed(seed, "routing", epoch, name)
+        present = frozenset(kept.modalities)
+        heard = self.prompts(observation.captions, present, words)
         return Sample(
             images=ready,
             observation=name,
-            prompts=self.prompts(observation.captions, frozenset(kept.modalities), words),
+            prompts=heard,
             camera=kept.camera,
             unnamed=kept.unnamed,
             label=self.labels[draw.index],
             noise_seed=noise if options.routing_noise else None,
+            evidence=evidence_of(heard, observation.captions, present),
         )
 
     def _normalised(self, image: Tensor) -> Tensor:
         """Return (3,H,W) float32 of a uint8 image, as `ImageTransform` does."""
         return (image.float() / 255 - self._mean) / self._std
+
+
+def evidence_of(heard: Prompts, sentences: Sequence[Sentence], present: frozenset[str]) -> Evidence:
+    """Return for each group the present modalities that its sentences were made from.
+
+    Args:
+        heard: what each group hears.
+        sentences: all sentences of the observation.
+        present: the present modalities.
+    """
+    seen: dict[str, frozenset[str]] = {}
+    for sentence in sentences:
+        if sentence.evidence <= present:
+            seen[sentence.text] = seen.get(sentence.text, frozenset()) | sentence.evidence
+    return tuple(frozenset().union(*(seen.get(text, frozenset()) for text, _ in group)) for group in heard)
 
 
 class BatchLoader:

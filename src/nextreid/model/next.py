@@ -94,7 +94,7 @@ class NextModel(ReidModel):
             auxiliary["mutual_information"] = -mutual_information(structure, tokens.present)
             auxiliary["agreement"] = agreement(structure, tokens.present)
         if self.training and self.text_match is not None and text is not None:
-            auxiliary["text"] = self.text_match(text_vector, text, batch)
+            auxiliary["text"] = self.text_match(tokens, text, batch)
         return NextOutput(
             branches=branches,
             text_vector=text_vector,
@@ -126,8 +126,11 @@ class NextModel(ReidModel):
 class TextMatch(nn.Module):
     """Image-sentence term: a sigmoid over observation x sentence, "is this sentence one of mine?".
 
-    Only sentences that were really heard count, never generic prompts. A sentence that two
-    observations share is true for both. Computed within one process.
+    A sentence is compared with the images that it was made from: the mean of their class tokens. So a
+    thermal image is never told to look red; an observation that lacks one of these images is not asked. A
+    sentence without evidence is compared with the mean of all class tokens. Only sentences that were really
+    heard count, never generic prompts. One that two observations share is true for both; where it was
+    seen by other modalities, nobody knows. Computed within one process.
     """
 
     def __init__(self) -> None:
@@ -135,26 +138,50 @@ class TextMatch(nn.Module):
         self.scale = nn.Parameter(torch.tensor(math.log(10.0)))
         self.offset = nn.Parameter(torch.tensor(0.0))
 
-    def forward(self, vector: Tensor, text: Tensor, batch: Batch) -> Tensor:
-        """Return the mean loss over observations.
+    def forward(self, tokens: Tokens, text: Tensor, batch: Batch) -> Tensor:
+        """Return the sum of the loss over sentences, its mean over observations.
 
         Args:
-            vector: (B,D) normalised image vectors.
+            tokens: class tokens (B,C,D) and their mean (B,D).
             text: (B,K,D) sentence embeddings.
-            batch: whose prompts say which sentences are real and which are equal.
+            batch: whose prompts say which sentences are real and which are equal, and where they were seen.
         """
-        keys = [(k, heard) for row in batch.prompts for k, heard in enumerate(row)]
-        distinct = {key: i for i, key in enumerate(dict.fromkeys(key for key in keys if key[1]))}
-        if not distinct:
-            return (self.scale + self.offset) * 0.0 + vector.sum() * 0.0
-        first = [keys.index(key) for key in distinct]
-        sentences = text.flatten(0, 1)[torch.tensor(first, device=text.device)]  # (S,D)
-        truth = vector.new_zeros(len(vector), len(sentences), dtype=torch.float32)
-        for b, row in enumerate(batch.prompts):
-            for k, heard in enumerate(row):
-                if heard:
-                    truth[b, distinct[k, heard]] = 1.0
-        most = 1 - 0.5 / len(truth)  # one that all have heard
-        prior = torch.logit(truth.mean(dim=0).clamp(max=most))  # (S,)
-        logits = vector @ sentences.T * self.scale.exp() + self.offset + prior  # (B,S)
-        return F.binary_cross_entropy_with_logits(logits, truth, reduction="none").sum(dim=1).mean()
+        total = (self.scale + self.offset) * 0.0 + tokens.context.sum() * 0.0
+        heard = _heard(batch)
+        for evidence in dict.fromkeys(key[2] for key in heard):
+            columns = {key: number for number, key in enumerate(key for key in heard if key[2] == evidence)}
+            b, k = torch.tensor([heard[key][0] for key in columns], device=text.device).T
+            truth = text.new_zeros(len(batch), len(columns), dtype=torch.float32)
+            counted = torch.ones_like(truth)
+            for (group, said, seen), places in heard.items():
+                number = columns.get((group, said, evidence))
+                for row, _ in places if number is not None else ():
+                    truth[row, number] = float(seen == evidence)
+                    counted[row, number] = float(seen == evidence)
+            vector = tokens.context
+            if evidence:
+                at = [batch.modalities.index(name) for name in sorted(evidence)]
+                vector = tokens.classes[:, at].mean(dim=1)
+                counted = counted * tokens.present[:, at].all(dim=1)[:, None]
+            most = 1 - 0.5 / len(truth)  # one that all have heard
+            prior = torch.logit((truth.sum(dim=0) / counted.sum(dim=0)).clamp(max=most))  # (S,)
+            cosine = F.normalize(vector.float(), dim=-1) @ text[b, k].T
+            logits = cosine * self.scale.exp() + self.offset + prior  # (B,S)
+            loss = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+            total = total + (loss * counted).sum() / len(truth)
+        return total
+
+
+_Heard = tuple[int, tuple[tuple[str, float], ...], frozenset[str]]
+"""Group, sentences with their weights, and the modalities that they were made from."""
+
+
+def _heard(batch: Batch) -> dict[_Heard, list[tuple[int, int]]]:
+    """Return what was heard -> (observation, group) that heard it; generic prompts are left out."""
+    found: dict[_Heard, list[tuple[int, int]]] = {}
+    for b, row in enumerate(batch.prompts):
+        for k, said in enumerate(row):
+            if said:
+                seen = batch.evidence[b][k] if batch.evidence else frozenset()
+                found.setdefault((k, said, seen), []).append((b, k))
+    return found

@@ -174,6 +174,14 @@ def test_by_hand_a_choice_among_the_values_of_one_attribute():
     both = choice(torch.tensor([[3.0, 0.0], [1.0, -1.0]]), sentences, chosen=torch.tensor([0, 3]), **asked)
     more = -math.log(math.exp(2) / (math.exp(2) + 1))  # cosines 1 and 0, equally frequent
     assert float((both - found).detach()) == pytest.approx(more / 4)
+    weighted = choice(
+        torch.tensor([[3.0, 0.0], [1.0, -1.0]]),
+        sentences,
+        chosen=torch.tensor([0, 3]),
+        importance=torch.tensor([9.0, 9.0, 0.5, 0.5]),
+        **asked,
+    )
+    assert float(weighted.detach()) == pytest.approx(float((9 * found).detach()) + more / 8)
 
 
 def test_knowing_nothing_costs_the_entropy_of_the_values():

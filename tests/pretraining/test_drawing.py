@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from nextreid.errors import InputError
 from nextreid.modality import NIR, TIR
 from nextreid.pretraining import drawing
-from nextreid.pretraining.drawing import BACKGROUND, COARSE, ENOUGH, SWAPPED, Drawer
+from nextreid.pretraining.drawing import BACKGROUND, COARSE, ENOUGH, RARELY, SWAPPED, Drawer
 from nextreid.pretraining.sentences import Text
 from nextreid.pretraining.steps import Steps, is_coarse
 from nextreid.seeding import numpy_generator
@@ -314,6 +314,28 @@ def test_choices_are_the_values_that_a_picture_shows(persons):
         assert {tuple(row) for row in batch.place_choices.tolist()} == placed
         assert 0 < len(placed) < len(expected)
         assert len(batch.choices) == len(expected)
+
+
+def test_a_choice_counts_by_one_over_the_root_of_how_often_its_attribute_is_shown(persons):
+    drawer = drawer_of(*persons)
+    pictures = [
+        shown(persons[p], row, m)
+        for p, row, m in drawer.index.tolist()  # each as often as an epoch shows it
+    ]
+    columns = list(drawer.vocabulary.columns)
+    rate = {name: np.mean([name in known for known in pictures]) for name, _ in columns}
+    choices = [
+        column
+        for known in pictures
+        for column, (name, value) in enumerate(columns)
+        if known.get(name) == value
+    ]
+    assert drawer.importance[choices].mean() == pytest.approx(1, rel=1e-5)
+    by_hand = np.array([max(rate[name], RARELY) ** -0.5 for name, _ in columns])
+    ratio = drawer.importance / by_hand
+    assert ratio == pytest.approx(np.full(len(columns), ratio[0]), rel=1e-5)
+    assert len({round(float(each), 4) for each in drawer.importance}) > 3
+    assert np.array_equal(drawer.batch(0).importance.numpy(), drawer.importance)
 
 
 def test_no_text_is_called_both_true_and_a_strangers(persons, vehicles):

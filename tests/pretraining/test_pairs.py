@@ -57,7 +57,7 @@ def test_the_losses_are_those_of_the_class_token_and_of_the_regions(clip, batch)
             for name, vector in vectors.items():
                 cosine = F.cosine_similarity(vector[None], sentences[same], dim=1)
                 chance = (10 * cosine + batch.frequency[same].clamp(min=RARE).log()).softmax(0)
-                log[name] -= float(chance[same.tolist().index(s)].log())
+                log[name] -= float(batch.importance[s] * chance[same.tolist().index(s)].log())
         assert float(value) == pytest.approx(log["image"] / counted, rel=1e-4)
         assert float(place) == pytest.approx(log["place"] / counted, rel=1e-4)
 

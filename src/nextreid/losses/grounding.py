@@ -80,6 +80,7 @@ class ValueChoice(nn.Module):
         attribute: Tensor,
         frequency: Tensor,
         out_of: int,
+        importance: Tensor | None = None,
     ) -> Tensor:
         """Return the sum over the chosen values, divided by a fixed number.
 
@@ -90,12 +91,14 @@ class ValueChoice(nn.Module):
             attribute: (S,) number of the attribute that each sentence states a value of.
             frequency: (S,) how often each sentence is true, 0..1.
             out_of: what the sum is divided by; a fixed one, so that processes' means may be averaged.
+            importance: (S,) weight of the choices of each sentence; None: 1.
         """
         cosine = F.normalize(vectors.float(), dim=-1) @ F.normalize(sentences.float(), dim=-1).T  # (C, S)
         logits = self.log_scale.exp() * cosine + frequency.float().clamp(min=RARE).log()
         same = attribute[chosen][:, None] == attribute[None]  # (C, S)
         logits = logits.masked_fill(~same, float("-inf"))
-        return F.cross_entropy(logits, chosen, reduction="sum") / out_of
+        loss = F.cross_entropy(logits, chosen, reduction="none")  # (C,)
+        return (loss if importance is None else loss * importance[chosen]).sum() / out_of
 
 
 def region_means(patches: Tensor, shares: Tensor) -> Tensor:

@@ -41,6 +41,9 @@ SAMPLE = 20_000
 ENOUGH = 0.25
 """Least area of a region, in patches, for the dense term: ours; less is mostly its neighbours."""
 
+RARELY = 0.02
+"""Share of pictures that show an attribute below which its choices do not count more: ours."""
+
 UNSEEN = 0.1
 """Weight of a pair whose text speaks of something that the picture does not show, true or not: ours. Such a
 pair is false by the rule "true and visible here" and easy to tell (it is dark; it is thermal); with full
@@ -62,6 +65,7 @@ class PairBatch:
         place_labels: (B,R,S') 0 or 1, label of region and placed text.
         place_weight: (B,R,S') 1 where the pair counts, else 0.
         attribute: (S'',) number of the attribute of each single value; these texts come first.
+        importance: (S'',) weight of its choices (`importance_of`), 1 on average.
         choices: (C,2) picture and single text: the value that the picture shows.
         place_choices: (C',3) picture, region and single text: those seen on a region that is large enough.
     """
@@ -76,6 +80,7 @@ class PairBatch:
     place_labels: Tensor
     place_weight: Tensor
     attribute: Tensor
+    importance: Tensor
     choices: Tensor
     place_choices: Tensor
 
@@ -99,6 +104,7 @@ class Heard:
         weight: (B,S), as in `PairBatch`.
         frequency: (S,), as there.
         attribute: (S'',), as there.
+        importance: (S'',), as there.
     """
 
     texts: tuple[Text, ...]
@@ -106,6 +112,7 @@ class Heard:
     weight: NDArray[np.float32]
     frequency: NDArray[np.float32]
     attribute: NDArray[np.int64]
+    importance: NDArray[np.float32]
 
 
 class Drawer:
@@ -144,6 +151,7 @@ class Drawer:
         shown = [self.vocabulary.shown(pack.visible[:, self.seen]) for pack in packs]
         self.shown: NDArray[np.bool_] = np.concatenate(shown)  # (n*M, V)
         self.frequency = self.truth.sum(axis=0) / np.where(self.shown, 1, UNSEEN).sum(axis=0)  # (V,)
+        self.importance = importance_of(self.truth.mean(axis=0), self.shown.mean(axis=0))
         every = -(-len(self.truth) // SAMPLE)
         while gcd(every, len(self.seen)) > 1:  # or one modality would be counted more than its share
             every += 1
@@ -211,6 +219,7 @@ class Drawer:
             place_labels=place_labels,
             place_weight=place_weight * weight[:, None, placed],
             attribute=torch.from_numpy(heard.attribute),
+            importance=torch.from_numpy(heard.importance),
             choices=torch.from_numpy(choices),
             place_choices=_on_regions(choices, heard.texts, shares),
         )
@@ -245,6 +254,7 @@ class Drawer:
             weight=np.where(shown, 1, UNSEEN).astype(np.float32),
             frequency=frequency.astype(np.float32),
             attribute=np.array([numbers[name] for name in names], dtype=np.int64),
+            importance=self.importance[columns],
         )
 
     def _frequency(self, texts: Sequence[Text]) -> NDArray[np.float64]:
@@ -309,6 +319,20 @@ class Drawer:
         apart = torch.from_numpy(np.concatenate([self.apart[:, places], np.ones((1, len(texts)), bool)]))
         counted = here + apart.float()
         return torch.from_numpy(labels).float()[:, None] * here, there[..., None] * counted
+
+
+def importance_of(true: NDArray[np.float64], shown: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the weight of the choices of each value, (V,): choices among rarely shown ones count more.
+
+    One over the root of how often the attribute is shown (ours): a grille, which one picture of ten shows,
+    would be a hundredth of all choices, and all attributes matter alike. The mean over all choices is 1.
+
+    Args:
+        true: (V,) how often each value is true and visible, 0..1.
+        shown: (V,) how often the value's attribute is shown at all, 0..1.
+    """
+    weight = 1 / np.sqrt(np.maximum(shown, RARELY))
+    return (weight * true.sum() / max((weight * true).sum(), 1e-12)).astype(np.float32)
 
 
 def _on_regions(choices: NDArray[np.int64], texts: Sequence[Text], shares: Tensor) -> Tensor:

@@ -50,6 +50,7 @@ class PairModel(nn.Module):
         place_labels: Tensor,
         place_weight: Tensor,
         attribute: Tensor,
+        importance: Tensor,
         choices: Tensor,
         place_choices: Tensor,
     ) -> Tensor:
@@ -67,6 +68,7 @@ class PairModel(nn.Module):
         asked = {
             "attribute": attribute,
             "frequency": frequency[:singles],
+            "importance": importance,
             "out_of": len(pixels) * (int(attribute[-1]) + 1),
         }
         image = self.image_pairs(classes, sentences, labels=labels, frequency=frequency, weight=weight)

@@ -29,8 +29,8 @@ PERSON_EVIDENCE: Mapping[str, tuple[str, ...]] = {
 }
 """Parts whose pixels show an attribute; `attribute=value` where a value has its own (absences)."""
 
-PERSON_LEAST: Mapping[str, float] = {"glasses": 0.0011}
-"""Least share of the picture that evidence must cover (see `vehicle.VEHICLE_LEAST`): 20 pixels of 192x96."""
+PERSON_LEAST: Mapping[str, float] = {"glasses": 0.0022, "glasses=no glasses": 0.008}
+"""Least share of the picture that evidence must cover (see `vehicle.VEHICLE_LEAST`): 40 pixels of 192x96."""
 
 
 def build_person(identity: PersonIdentity, state: ObjectState) -> tuple[Part, ...]:
@@ -90,26 +90,25 @@ def _head(identity: PersonIdentity, body: Skeleton, skin: Material, warm: float)
     parts += _hair(words, detail.hair_volume, body, _strands(words.get("hair_style", "straight"), detail))
     if words["glasses"] != "no glasses":
         dark = words["glasses"] == "sunglasses"
-        large = 1.4 if dark else 1.2  # so that a frame is a pixel wide at 192x96 (ours)
         rim = Material("glasses", (0.01, 0.01, 0.012), 0.06, emissivity=0.85, gloss=0.9)
-        red, green, blue = (
-            0.8 * c + 0.02 for c in detail.skin
-        )  # the eye behind clear glass, a frame round it
+        red, green, blue = (0.9 * c + 0.03 for c in detail.skin)  # the eye behind clear glass
         clear = Material("glasses", (red, green, blue), 0.55, emissivity=0.85, gloss=0.9)
-        for way in (1, -1):
-            lens = ellipsoid(
-                (x + rx * 0.9, way * ry * 0.42, z + rz * 0.12),
-                (rx * 0.16, ry * 0.36 * large, rz * 0.19 * large),
-                rings=5,
+        # Large, so that a frame is a pixel wide at 192x96, and unlike in outline, because long waves pass
+        # neither lens: sunglasses are one shield round the face, clear glasses two rings (ours).
+        if dark:
+            shield = ellipsoid(
+                (x + rx * 0.62, 0.0, z + rz * 0.14), (rx * 0.56, ry * 1.06, rz * 0.34), rings=7
             )
-            parts.append(_part("glasses", lens, rim, 1.5))
-            if not dark:
-                pane = ellipsoid(
-                    (x + rx * 0.95, way * ry * 0.42, z + rz * 0.12),
-                    (rx * 0.16, ry * 0.24, rz * 0.12),
-                    rings=5,
-                )
-                parts.append(_part("glasses", pane, clear, 1.5))
+            parts.append(_part("glasses", shield, rim, 1.5))
+        for way in () if dark else (1, -1):
+            ring = ellipsoid(
+                (x + rx * 0.9, way * ry * 0.46, z + rz * 0.10), (rx * 0.16, ry * 0.42, rz * 0.26), rings=5
+            )
+            pane = ellipsoid(
+                (x + rx * 0.96, way * ry * 0.46, z + rz * 0.10), (rx * 0.16, ry * 0.27, rz * 0.16), rings=5
+            )
+            parts += [_part("glasses", ring, rim, 1.5), _part("glasses", pane, clear, 9.0)]
+        for way in (1, -1):
             bow = limb(
                 [[x + rx * 0.7, way * ry * 0.9, z + rz * 0.14], [x, way * ry * 1.04, z + rz * 0.14]],
                 (0.008, 0.008),

@@ -53,7 +53,7 @@ LIT_COLOUR = 30.0
 GLASSES_TO, HAIR_FROM = 70.0, 50.0
 """Degrees off the front up to which glasses show, and from which hair behind the head shows: ours."""
 
-ROOF_FROM, PIPES_FROM = 20.0, 125.0
+ROOF_FROM, PIPES_FROM = 30.0, 135.0
 """The same from which the line of a roof shows, and from which both tail pipes would: ours."""
 
 FOG_LIMIT = 0.55

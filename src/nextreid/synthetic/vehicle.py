@@ -95,13 +95,14 @@ VEHICLE_LEAST: Mapping[str, float] = {
     "grille_pattern": 0.008,
     "grille_edges": 0.008,
     "bumpers": 0.012,
-    "mirrors": 0.0012,
+    "mirrors": 0.002,
     "mirrors=missing": 0.03,
-    "licence_plate": 0.002,
+    "licence_plate": 0.003,
     "licence_plate=not visible": 0.012,
+    "roof_shape": 0.006,
     "spoiler": 0.004,
     "spoiler=not present": 0.008,
-    "exhaust": 0.001,
+    "exhaust": 0.0015,
     "exhaust=hidden": 0.008,
 }
 """Least share of the picture that evidence must cover where `truth.ENOUGH` would not do: what is told by an
@@ -110,10 +111,10 @@ outline, by what lies inside a part, or by seeing that nothing is there. Ours, f
 TYRES: Mapping[str, tuple[float, float, float]] = {
     # rim share of the radius, width in metres, depth of lugs in metres; ours
     "regular": (0.66, 0.21, 0.0),
-    "street": (0.80, 0.24, 0.0),
-    "off-road": (0.52, 0.29, 0.045),
+    "street": (0.82, 0.24, 0.0),
+    "off-road": (0.48, 0.29, 0.055),
 }
-TYRE_SIZES: Mapping[str, float] = {"small": 0.86, "medium": 1.0, "large": 1.16}
+TYRE_SIZES: Mapping[str, float] = {"small": 0.83, "medium": 1.0, "large": 1.18}
 
 
 def build_vehicle(identity: VehicleIdentity, state: ObjectState) -> tuple[Part, ...]:
@@ -201,12 +202,10 @@ def _shell_pieces(words: Mapping[str, str], detail: VehicleDetail, shape: BodySh
             tub,
             upper=body if detail.painted_bumpers else plain,
             lower=plain,
-            torn=scratched(detail, body.albedo if detail.painted_bumpers else plain.albedo)
-            if words["bumpers"] == "damaged"
-            else None,
+            damaged=words["bumpers"] == "damaged",
         ),
         *load_pieces(shape, tub, body, box_wall(detail)),
-        *mirror_pieces(shape, words["mirrors"], body if detail.painted_bumpers else plain),
+        *mirror_pieces(shape, words["mirrors"]),
         *exhaust_pieces(shape, words["exhaust"]),
         *wear_pieces(shape, tub, words["wear"], detail.marks, scratched(detail, detail.paint), RUST),
         *decal_pieces(shape, tub, detail.decal, detail.decal_place, detail.decal_size, film(detail)),

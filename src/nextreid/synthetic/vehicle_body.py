@@ -3,7 +3,7 @@
 import numpy as np
 
 from nextreid.synthetic.parts import Material
-from nextreid.synthetic.vehicle_paint import PLASTIC, SEAM
+from nextreid.synthetic.vehicle_paint import BARRIER_TAPE, PLASTIC, SEAM
 from nextreid.synthetic.vehicle_piece import Piece
 from nextreid.synthetic.vehicle_shapes import BodyShape
 from nextreid.synthetic.vehicle_shell import (
@@ -74,15 +74,15 @@ def cabin_pieces(cabin: Shell, paint: Material, roof: Material) -> tuple[Piece, 
 
 
 def bumper_pieces(
-    shape: BodyShape, tub: Shell, *, upper: Material, lower: Material, torn: Material | None
+    shape: BodyShape, tub: Shell, *, upper: Material, lower: Material, damaged: bool
 ) -> tuple[Piece, ...]:
     """Return the bumpers, front and rear.
 
     Args:
         shape, tub: the body.
         upper, lower: their two halves.
-        torn: what shows where they are torn; None: intact. Of damaged bumpers the front one hangs at its
-            right end, the rear one at its left, so that either side shows damage.
+        damaged: barrier tape holds all four corners; the front bumper hangs at its right end, the rear
+            one at its left.
     """
     outline = tub.rings[2].outline
     arch = 1.22 * shape.wheel
@@ -93,14 +93,15 @@ def bumper_pieces(
         join(*(patch(tub, u=u, v=v, offset=offset, lines=17) for u in ranges))
         for v, offset in (((0.18, 0.42), 0.04), ((0.02, 0.20), 0.028))
     ]
-    if torn is None:
+    if not damaged:
         return (Piece("bumper", meshes[0], upper, "nose"), Piece("bumper", meshes[1], lower, "nose"))
-    holes = rectangles(np.array([[-1.6, -0.6, 0.08, 0.40], [3.4, 4.5, 0.08, 0.40]]))
-    sagging = [_sagging(mesh, shape) for mesh in (*meshes, chips(tub, holes, 0.05))]
+    corners = ((-1.75, -0.5), (0.5, 1.75), (3.25, 4.5), (5.5, 6.75))
+    tape = [patch(tub, u=u, v=(0.05, 0.42), offset=0.055, lines=9) for u in corners]
+    sagging = [_sagging(mesh, shape) for mesh in (*meshes, join(*tape))]
     return (
         Piece("bumper", sagging[0], upper, "nose"),
         Piece("bumper", sagging[1], lower, "nose"),
-        Piece("bumper", sagging[2], torn, "nose"),
+        Piece("bumper", sagging[2], BARRIER_TAPE, "cold"),
     )
 
 

@@ -16,39 +16,37 @@ class Brand:
         emblem: names of the primitives in `_PRIMITIVES`.
         grille: width (share of the front between the corners), lower and upper border (v of the tub).
         split: the grille is two halves.
-        chrome: a bright frame round the grille.
         stretch: width over height of the emblem.
     """
 
     emblem: tuple[str, ...]
     grille: tuple[float, float, float]
     split: bool = False
-    chrome: bool = False
     stretch: float = 1.0
 
 
 BRANDS: Mapping[str, Brand] = {
-    "Audi": Brand(("four",), (0.78, 0.44, 0.88), chrome=True, stretch=1.4),
-    "Benz": Brand(("star", "ring"), (0.92, 0.50, 0.84), chrome=True, stretch=1.2),
-    "BMW": Brand(("disc",), (0.62, 0.52, 0.88), split=True, chrome=True),
+    "Audi": Brand(("four",), (0.78, 0.44, 0.88), stretch=1.4),
+    "Benz": Brand(("star", "ring"), (0.92, 0.50, 0.84), stretch=1.2),
+    "BMW": Brand(("disc",), (0.62, 0.52, 0.88), split=True),
     "BYD": Brand(("bar", "ring"), (1.00, 0.62, 0.80), stretch=1.6),
-    "Buick": Brand(("slash", "ring"), (0.90, 0.46, 0.80), chrome=True),
+    "Buick": Brand(("slash", "ring"), (0.90, 0.46, 0.80)),
     "Chery": Brand(("up", "bar"), (0.70, 0.48, 0.78)),
-    "Chevrolet": Brand(("bar", "block"), (0.98, 0.46, 0.88), split=False, chrome=True, stretch=1.8),
-    "Citroen": Brand(("up", "over"), (1.00, 0.66, 0.80), chrome=True),
-    "Ford": Brand(("disc",), (0.80, 0.50, 0.90), chrome=True, stretch=2.0),
+    "Chevrolet": Brand(("bar", "block"), (0.98, 0.46, 0.88), split=False, stretch=1.8),
+    "Citroen": Brand(("up", "over"), (1.00, 0.66, 0.80)),
+    "Ford": Brand(("disc",), (0.80, 0.50, 0.90), stretch=2.0),
     "Geely": Brand(("block", "bar"), (0.84, 0.44, 0.86)),
-    "Honda": Brand(("post", "block"), (0.96, 0.60, 0.86), chrome=True),
+    "Honda": Brand(("post", "block"), (0.96, 0.60, 0.86)),
     "Hyundai": Brand(("slash", "bar"), (0.86, 0.44, 0.82), stretch=1.6),
     "Kia": Brand(("disc", "bar"), (0.94, 0.58, 0.74), stretch=1.9),
-    "Mazda": Brand(("down", "ring"), (0.80, 0.44, 0.84), chrome=True, stretch=1.2),
-    "Nissan": Brand(("ring", "bar"), (0.60, 0.46, 0.86), chrome=True),
+    "Mazda": Brand(("down", "ring"), (0.80, 0.44, 0.84), stretch=1.2),
+    "Nissan": Brand(("ring", "bar"), (0.60, 0.46, 0.86)),
     "Peugeot": Brand(("post", "up"), (0.90, 0.44, 0.78)),
     "Renault": Brand(("diamond",), (0.98, 0.60, 0.78), stretch=0.8),
     "Skoda": Brand(("disc", "up"), (0.82, 0.48, 0.90), split=True),
     "Toyota": Brand(("ring", "post"), (0.88, 0.64, 0.82), stretch=1.5),
     "Volkswagen": Brand(("disc", "down"), (1.00, 0.66, 0.86)),
-    "Volvo": Brand(("slash", "diamond"), (0.74, 0.46, 0.84), chrome=True),
+    "Volvo": Brand(("slash", "diamond"), (0.74, 0.46, 0.84)),
 }
 """Every make of the schema; no two share emblem and grille (a test says so)."""
 

@@ -4,19 +4,19 @@ import numpy as np
 
 from nextreid.synthetic.parts import Material
 from nextreid.synthetic.vehicle_body import both
-from nextreid.synthetic.vehicle_paint import BULB, CHROME, PLASTIC, SEAM, STEEL
+from nextreid.synthetic.vehicle_paint import CHROME, PLASTIC, SEAM, TAPE
 from nextreid.synthetic.vehicle_piece import Piece
 from nextreid.synthetic.vehicle_shapes import BodyShape
 from nextreid.synthetic.vehicle_shell import Array, Mesh, Shell, box, chips, join, lathe, patch
 
 
-def mirror_pieces(shape: BodyShape, style: str, cap: Material) -> tuple[Piece, ...]:
-    """Return the side mirrors.
+def mirror_pieces(shape: BodyShape, style: str) -> tuple[Piece, ...]:
+    """Return the side mirrors: dark housings, their glass heated from within.
 
     Args:
         shape: the body.
-        style: "intact", "damaged" (the housings hang below their broken arms) or "missing".
-        cap: material of the housings.
+        style: "intact", "damaged" (the housings hang below their broken arms, wrapped in tape) or
+            "missing".
     """
     if style == "missing":
         return ()
@@ -25,22 +25,17 @@ def mirror_pieces(shape: BodyShape, style: str, cap: Material) -> tuple[Piece, .
     y, z = shape.half_width + 0.10, shape.belt + 0.09 * big
     if not shape.has_bonnet:
         z += 0.35
-    housing = box((x, y, z + 0.04 * big), (0.15, 0.28, 0.14 * big), taper=0.85)
-    foot = box((x, y, z - 0.07 * big), (0.15, 0.28, 0.08 * big))
-    arm = box((x, shape.half_width - 0.01, z - 0.07 * big), (0.06, 0.16, 0.04))
-    glass = box((x - 0.062, y, z), (0.036, 0.24, 0.15 * big))
+    housing = box((x, y, z), (0.20, 0.30, 0.24 * big), taper=0.85)
+    arm = box((x, shape.half_width - 0.01, z - 0.09 * big), (0.06, 0.16, 0.04))
+    glass = box((x - 0.085, y, z), (0.036, 0.25, 0.18 * big))
     if style == "intact":
         return (
-            Piece("mirror", both(housing), cap, "cold", smooth=False),
-            Piece("mirror", both(join(foot, arm)), PLASTIC, "cold", smooth=False),
-            Piece("mirror", both(glass), BULB, "glass", smooth=False),
+            Piece("mirror", both(join(housing, arm)), PLASTIC, "heated", smooth=False),
+            Piece("mirror", both(glass), SEAM, "heated", smooth=False),
         )
-    hanging = box((x - 0.02, shape.half_width + 0.07, z - 0.26), (0.12, 0.17, 0.22))
-    broken = box((x, shape.half_width + 0.06, z - 0.02), (0.14, 0.20, 0.10))
-    return (
-        Piece("mirror", both(hanging), PLASTIC, "cold", smooth=False),
-        Piece("mirror", both(broken), BULB, "glass", smooth=False),
-    )
+    hanging = box((x - 0.02, shape.half_width + 0.08, z - 0.30), (0.16, 0.18, 0.30))
+    broken = box((x, shape.half_width + 0.05, z - 0.08), (0.16, 0.18, 0.10))
+    return (Piece("mirror", both(join(hanging, broken)), TAPE, "cold", smooth=False),)
 
 
 def spoiler_pieces(shape: BodyShape, cabin: Shell, paint: Material) -> tuple[Piece, ...]:
@@ -91,7 +86,7 @@ def exhaust_pieces(shape: BodyShape, style: str) -> tuple[Piece, ...]:
     count = {"hidden": 0, "single": 1, "dual": 2}[style]
     if count == 0:
         return ()
-    radius = 0.075  # metres; sports pipes, so that they are some pixels (ours)
+    radius = 0.10  # metres; sports pipes, so that they are some pixels (ours)
     ring = np.array([[radius, 0.0], [1.05 * radius, 0.30], [0.75 * radius, 0.30]])
     mouth = np.array([[0.80 * radius, 0.285], [0.0, 0.285]])
     x, z = shape.rear + 0.03, max(shape.ground - 0.01, 0.2)
@@ -99,7 +94,7 @@ def exhaust_pieces(shape: BodyShape, style: str) -> tuple[Piece, ...]:
     pipes = [_tail_pipe(ring, x, side * shape.half_width, z) for side in sides]
     mouths = [_tail_pipe(mouth, x, side * shape.half_width, z) for side in sides]
     return (
-        Piece("exhaust", join(*pipes), CHROME if count == 2 else STEEL, "exhaust"),
+        Piece("exhaust", join(*pipes), CHROME, "exhaust"),
         Piece("exhaust", join(*mouths), SEAM, "exhaust"),
     )
 

@@ -17,17 +17,16 @@ def _straight(s: Array) -> tuple[Array, Array]:
 
 
 def _rounded(s: Array) -> tuple[Array, Array]:
-    half = 0.5 * np.clip(1 - np.abs(2 * s - 1) ** 2.5, 0, 1) ** (1 / 2.5)
+    half = 0.5 * np.sqrt(np.clip(1 - (2 * s - 1) ** 2, 0, 1))
     return 0.5 - half, 0.5 + half
 
 
 def _sharp(s: Array) -> tuple[Array, Array]:
-    # A shield: level above, drawn up to points at both ends.
-    end = np.abs(2 * s - 1)
-    return np.clip(end - 0.45, 0, 1) / 0.55 * 0.92, np.ones_like(s)
+    # A wedge: level above, a point below.
+    return 0.94 * np.abs(2 * s - 1), np.ones_like(s)
 
 
-TALLER = 1.35
+TALLER = 1.6
 """How much taller a grille is than the brand's measures: ours, so that its pattern outlasts 96 rows."""
 
 EDGES: Mapping[str, Edge] = {"straight": _straight, "rounded": _rounded, "sharp": _sharp}
@@ -50,16 +49,15 @@ def grille_pieces(
     edge = EDGES[edges]
     width, low, high = brand.grille
     width *= 0.92
-    low = max(high - TALLER * (high - low) * height, 0.36)
+    low = max(high - TALLER * (high - low) * height, 0.40)
     halves = ((-width, -0.05), (0.05, width)) if brand.split else ((-width, width),)
-    frame = CHROME if brand.chrome else SEAM
     pieces = []
     for u in halves:
         rim = patch(
-            tub, u=(u[0] - 0.04, u[1] + 0.04), v=(low - 0.02, high + 0.02), offset=0.010, lines=11, edge=edge
+            tub, u=(u[0] - 0.08, u[1] + 0.08), v=(low - 0.05, high + 0.04), offset=0.010, lines=11, edge=edge
         )
         ground = patch(tub, u=u, v=(low, high), offset=0.018, lines=11, edge=edge)
-        pieces += [Piece("grille", rim, frame, "nose"), Piece("grille", ground, SEAM, "grille")]
+        pieces += [Piece("grille", rim, CHROME, "nose"), Piece("grille", ground, SEAM, "grille")]
         pieces.append(
             Piece("grille", chips(tub, _pattern(pattern, u, (low, high), edge), 0.024), bars, "bars")
         )
@@ -131,9 +129,9 @@ def plate_pieces(
         code: one number 0..63 a glyph: six strokes, set or not.
         ground, ink: the two materials of the plate.
     """
-    half = np.array([0.24, 0.085])  # metres; a little over the true 22 x 7 cm, to be some pixels tall
+    half = np.array([0.28, 0.10])  # metres; over the true 22 x 7 cm, to be some pixels tall
     places = (
-        (tub, 0.0, 0.29, shape.half_width - shape.corner, shape.nose - shape.ground, 0.05),
+        (tub, 0.0, 0.21, shape.half_width - shape.corner, shape.nose - shape.ground, 0.05),
         (
             end,
             5.0,

@@ -66,6 +66,7 @@ def heat_of(piece: Piece, shape: BodyShape, warmth: Warmth, lit: bool = False) -
         "under": 4.0 * engine,
         "glass": warmth.panes,
         "cold": 0.6 * skin,
+        "heated": max(0.6 * skin, 0.0) + 7.0,  # mirrors
         "headlamp": skin + 3.0 * engine + 13.0 * lit,
         "taillamp": skin + 6.0 * lit,
     }[piece.source]
@@ -78,5 +79,5 @@ def glow_of(piece: Piece, lit: bool) -> tuple[Colour, float]:
     # Bulbs give much near infrared; housing and reflector glow unlike (the reflector is the bright core).
     core = piece.material.name == "reflector"
     if piece.source == "headlamp":
-        return ((3.0, 2.9, 2.5), 3.0) if core else ((1.1, 1.05, 0.9), 1.2)
+        return ((4.0, 3.9, 3.4), 4.0) if core else ((1.9, 1.85, 1.6), 2.0)
     return ((1.2, 0.25, 0.12), 0.9) if core else ((0.6, 0.03, 0.02), 0.5)

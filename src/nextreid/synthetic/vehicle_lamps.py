@@ -6,7 +6,7 @@ import numpy as np
 
 from nextreid.synthetic.parts import Material
 from nextreid.synthetic.vehicle_body import both
-from nextreid.synthetic.vehicle_paint import BULB, SEAM
+from nextreid.synthetic.vehicle_paint import REFLECTOR, SEAM
 from nextreid.synthetic.vehicle_piece import Piece
 from nextreid.synthetic.vehicle_shapes import BodyShape
 from nextreid.synthetic.vehicle_shell import Array, Edge, Mesh, Shell, patch
@@ -59,7 +59,7 @@ def headlight_pieces(
     return (
         Piece("trim", both(housing), SEAM),
         Piece("headlight", both(glass), lens, "headlamp"),
-        Piece("headlight", both(bulb), BULB, "headlamp"),
+        Piece("headlight", both(bulb), REFLECTOR, "headlamp"),
     )
 
 

@@ -16,7 +16,12 @@ STEEL = Material("steel", (0.28, 0.28, 0.29), nir=0.32, emissivity=0.75, gloss=0
 RED_LENS = Material("lens", (0.42, 0.015, 0.02), nir=0.45, emissivity=0.80, gloss=0.6, retro=0.25)
 INNER_LENS = Material("reflector", (0.62, 0.20, 0.08), nir=0.60, emissivity=0.72, gloss=0.6, retro=0.3)
 CLEAR_LENS = Material("lens", (0.22, 0.23, 0.25), nir=0.50, emissivity=0.80, gloss=0.8, retro=0.15)
-BULB = Material("reflector", (0.80, 0.80, 0.82), nir=0.75, emissivity=0.72, gloss=0.9, retro=0.3)
+TAPE = Material("tape", (0.70, 0.68, 0.62), nir=0.75, emissivity=0.45, gloss=0.2)
+BARRIER_TAPE = Material(
+    "tape", (0.75, 0.75, 0.72), nir=0.75, emissivity=0.45, gloss=0.2,
+    pattern=Pattern("check", (0.55, 0.02, 0.02), 0.12, scale=0.26),
+)  # fmt: skip
+REFLECTOR = Material("reflector", (0.30, 0.30, 0.31), nir=0.40, emissivity=0.72, gloss=0.6, retro=0.3)
 RUST = Material("rust", (0.16, 0.060, 0.022), nir=0.34, emissivity=0.97)
 INK = Material("ink", (0.03, 0.03, 0.03), nir=0.12, emissivity=0.90)
 WHITE_INK = Material("ink", (0.80, 0.80, 0.80), nir=0.25, emissivity=0.90)
@@ -161,4 +166,4 @@ def trim(detail: VehicleDetail) -> Material:
 def plate(ground: str) -> tuple[Material, Material]:
     """Return ground and ink of a licence plate: the ground sends an illuminator's light straight back."""
     ink = WHITE_INK if ground == "blue" else INK
-    return Material("plate", _GROUNDS[ground], nir=0.70, emissivity=0.85, gloss=0.2, retro=0.85), ink
+    return Material("plate", _GROUNDS[ground], nir=0.70, emissivity=0.65, gloss=0.2, retro=0.85), ink

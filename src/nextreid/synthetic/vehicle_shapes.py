@@ -163,8 +163,8 @@ class BodyShape:
 ROOFS: Mapping[str, tuple[float, float, float, float]] = {
     # crown across, then drop at the front, rise in the middle and drop at the rear, in metres; ours
     "flat": (0.01, 0.0, 0.0, 0.0),
-    "sloped": (0.03, 0.0, 0.0, 0.32),
-    "domed": (0.14, 0.15, 0.09, 0.16),
+    "sloped": (0.03, 0.0, 0.0, 0.40),
+    "domed": (0.18, 0.16, 0.15, 0.17),
 }
 """Lines of a roof by the schema's `roof_shape`."""
 

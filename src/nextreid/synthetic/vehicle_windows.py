@@ -17,12 +17,12 @@ def _flat(s: Array) -> tuple[Array, Array]:
 
 def _curved(s: Array) -> tuple[Array, Array]:
     # The upper border is an arch that comes down to half height at the rear.
-    fall = 0.62 * np.clip((s - 0.45) / 0.55, 0, 1) ** 2 + 0.35 * np.clip((0.25 - s) / 0.25, 0, 1) ** 2
-    return 0.25 * np.clip((s - 0.6) / 0.4, 0, 1) ** 2, 1 - fall
+    fall = 0.72 * np.clip((s - 0.40) / 0.60, 0, 1) ** 2 + 0.45 * np.clip((0.30 - s) / 0.30, 0, 1) ** 2
+    return 0.20 * np.clip((s - 0.6) / 0.4, 0, 1) ** 2, 1 - fall
 
 
 STYLES: Mapping[str, tuple[Edge, tuple[float, float]]] = {
-    "flat": (_flat, (0.20, 0.86)),
+    "flat": (_flat, (0.26, 0.82)),
     "curved": (_curved, (0.08, 0.92)),
     "panoramic": (_flat, (0.03, 0.95)),
 }

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from nextreid.cli.terminal import Terminal
-from nextreid.cli.verb import Verb, cores
+from nextreid.cli.verb import Verb, cores, whole_number
 
 
 def size(text: str) -> tuple[int, int]:
@@ -19,10 +19,15 @@ def size(text: str) -> tuple[int, int]:
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", metavar="OUT", type=Path, help="folder to write; must not exist or be empty")
     parser.add_argument("--kind", choices=("person", "vehicle"), default="person")
-    parser.add_argument("--identities", type=int, default=40, help="all of them, both splits (default: 40)")
-    parser.add_argument("--cameras", type=int, default=4, help="default: 4")
     parser.add_argument(
-        "--per-camera", type=int, default=3, help="observations an identity and camera (default: 3)"
+        "--identities", type=whole_number(1), default=40, help="all of them, both splits (default: 40)"
+    )
+    parser.add_argument("--cameras", type=whole_number(1), default=4, help="default: 4")
+    parser.add_argument(
+        "--per-camera",
+        type=whole_number(1),
+        default=3,
+        help="observations an identity and camera (default: 3)",
     )
     parser.add_argument("--size", type=size, default=None, help="default: 256x128, vehicles 128x256")
     parser.add_argument("--layout", choices=("manifest", "rgbnt201"), default="manifest")

@@ -40,7 +40,9 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--workers", type=_workers, help="processes that read or render (default: by the machine)"
     )
-    group.add_argument("--seed", type=int, help="of every random draw (default: 0, or the configuration's)")
+    group.add_argument(
+        "--seed", type=_integer, help="of every random draw (default: 0, or the configuration's)"
+    )
     group.add_argument(
         "--on-error",
         choices=("raise", "skip"),
@@ -70,6 +72,13 @@ def whole_number(least: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a whole number") from error
 
 
 def _workers(text: str) -> int:

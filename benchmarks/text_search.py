@@ -1,6 +1,6 @@
 """Does text search survive fine-tuning? Sentence-to-image retrieval before and after training NEXT.
 
-    python benchmarks/text_search.py [--seed 0] [--text 0 0.1] [--done 0.1=runs/quickstart]
+    python benchmarks/text_search.py [--seed 0] [--text 0 0.2] [--done 0.2=runs/quickstart]
 
 For each weight of the image-sentence term (`loss.text`), the quickstart's recipe is trained from
 builtin:clip-small on the quickstart's world (the same world, draws and steps; only the weight differs). The
@@ -58,7 +58,7 @@ def main() -> None:
     """Run and record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--text", type=float, nargs="+", default=[0.0, 0.1])
+    parser.add_argument("--text", type=float, nargs="+", default=[0.0, 0.2])
     parser.add_argument("--done", nargs="*", default=[], metavar="WEIGHT=DIR")
     options = parser.parse_args()
     done = {float(weight): Path(place) for weight, _, place in (word.partition("=") for word in options.done)}

@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader
 from nextreid.errors import InputError
 from nextreid.modality import NIR, TIR
 from nextreid.pretraining import drawing
-from nextreid.pretraining.drawing import BACKGROUND, COARSE, ENOUGH, RARELY, SWAPPED, Drawer
+from nextreid.pretraining.drawing import BACKGROUND, COARSE, ENOUGH, SWAPPED, Drawer
+from nextreid.pretraining.importance import RARELY
 from nextreid.pretraining.sentences import Text
 from nextreid.pretraining.steps import Steps, is_coarse
 from nextreid.seeding import numpy_generator

@@ -16,6 +16,7 @@ from torch import Tensor
 from nextreid.errors import InputError
 from nextreid.modality import RGB
 from nextreid.pretraining.geometry import centred, draw_move, sources
+from nextreid.pretraining.importance import importance_of
 from nextreid.pretraining.pack import MODALITIES, Pack
 from nextreid.pretraining.sentences import Text, Vocabulary
 from nextreid.seeding import numpy_generator
@@ -40,9 +41,6 @@ SAMPLE = 20_000
 
 ENOUGH = 0.25
 """Least area of a region, in patches, for the dense term: ours; less is mostly its neighbours."""
-
-RARELY = 0.02
-"""Share of pictures that show an attribute below which its choices do not count more: ours."""
 
 UNSEEN = 0.1
 """Weight of a pair whose text speaks of something that the picture does not show, true or not: ours. Such a
@@ -319,20 +317,6 @@ class Drawer:
         apart = torch.from_numpy(np.concatenate([self.apart[:, places], np.ones((1, len(texts)), bool)]))
         counted = here + apart.float()
         return torch.from_numpy(labels).float()[:, None] * here, there[..., None] * counted
-
-
-def importance_of(true: NDArray[np.float64], shown: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the weight of the choices of each value, (V,): choices among rarely shown ones count more.
-
-    One over the root of how often the attribute is shown (ours): a grille, which one picture of ten shows,
-    would be a hundredth of all choices, and all attributes matter alike. The mean over all choices is 1.
-
-    Args:
-        true: (V,) how often each value is true and visible, 0..1.
-        shown: (V,) how often the value's attribute is shown at all, 0..1.
-    """
-    weight = 1 / np.sqrt(np.maximum(shown, RARELY))
-    return (weight * true.sum() / max((weight * true).sum(), 1e-12)).astype(np.float32)
 
 
 def _on_regions(choices: NDArray[np.int64], texts: Sequence[Text], shares: Tensor) -> Tensor:

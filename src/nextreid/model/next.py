@@ -150,14 +150,12 @@ class TextMatch(nn.Module):
         heard = _heard(batch)
         for evidence in dict.fromkeys(key[2] for key in heard):
             columns = {key: number for number, key in enumerate(key for key in heard if key[2] == evidence)}
-            b, k = torch.tensor([heard[key][0] for key in columns], device=text.device).T
+            b, k = torch.tensor([(heard[key][0], key[0]) for key in columns], device=text.device).T
             truth = text.new_zeros(len(batch), len(columns), dtype=torch.float32)
             counted = torch.ones_like(truth)
-            for (group, said, seen), places in heard.items():
-                number = columns.get((group, said, evidence))
-                for row, _ in places if number is not None else ():
-                    truth[row, number] = float(seen == evidence)
-                    counted[row, number] = float(seen == evidence)
+            for (group, said, seen), rows in heard.items():
+                if (number := columns.get((group, said, evidence))) is not None:
+                    truth[rows, number] = counted[rows, number] = float(seen == evidence)
             vector = tokens.context
             if evidence:
                 at = [batch.modalities.index(name) for name in sorted(evidence)]
@@ -176,12 +174,12 @@ _Heard = tuple[int, tuple[tuple[str, float], ...], frozenset[str]]
 """Group, sentences with their weights, and the modalities that they were made from."""
 
 
-def _heard(batch: Batch) -> dict[_Heard, list[tuple[int, int]]]:
-    """Return what was heard -> (observation, group) that heard it; generic prompts are left out."""
-    found: dict[_Heard, list[tuple[int, int]]] = {}
+def _heard(batch: Batch) -> dict[_Heard, list[int]]:
+    """Return what was heard -> rows of the observations that heard it; generic prompts are left out."""
+    found: dict[_Heard, list[int]] = {}
     for b, row in enumerate(batch.prompts):
         for k, said in enumerate(row):
             if said:
                 seen = batch.evidence[b][k] if batch.evidence else frozenset()
-                found.setdefault((k, said, seen), []).append((b, k))
+                found.setdefault((k, said, seen), []).append(b)
     return found

@@ -16,7 +16,7 @@ def _flat(s: Array) -> tuple[Array, Array]:
 
 
 def _curved(s: Array) -> tuple[Array, Array]:
-    # The upper border is an arch that comes down to half height at the rear.
+    # The upper border is an arch that comes down to a quarter of the height at the rear.
     fall = 0.72 * np.clip((s - 0.40) / 0.60, 0, 1) ** 2 + 0.45 * np.clip((0.30 - s) / 0.30, 0, 1) ** 2
     return 0.20 * np.clip((s - 0.6) / 0.4, 0, 1) ** 2, 1 - fall
 

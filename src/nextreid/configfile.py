@@ -226,10 +226,22 @@ def _accepts_text_of_bool(hint: Any) -> bool:
 
 
 def _wrong(setting: Setting, hint: Any, reason: str) -> InputError:
-    return InputError(
-        f"{setting.where}: {setting.key} = {setting.value!r} cannot be used",
-        allowed=f"{describe(hint)} ({reason[0].lower()}{reason[1:]})",
-    )
+    allowed = describe(hint)
+    if "or equal to" not in reason and "than" not in reason:  # what `describe` has said
+        allowed += f" ({reason[0].lower()}{reason[1:]})"
+    return InputError(f"{setting.where}: {setting.key} = {setting.value!r} cannot be used", allowed=allowed)
+
+
+def _limits(hint: Any) -> list[str]:
+    """Say in words what limits an annotated number has."""
+    words = {"ge": "{} or more", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
+    limits = [limit for field in hint.__metadata__ for limit in getattr(field, "metadata", ())]
+    return [
+        text.format(getattr(limit, name))
+        for limit in limits
+        for name, text in words.items()
+        if hasattr(limit, name)
+    ]
 
 
 def describe(hint: Any) -> str:
@@ -247,5 +259,5 @@ def describe(hint: Any) -> str:
             return "names with commas between" if inside == [str] else "numbers with commas between, or []"
         return f"{len(inside)} numbers, e.g. {example}"
     if hasattr(hint, "__metadata__"):
-        return describe(arguments[0])
+        return ", ".join([describe(arguments[0]), *_limits(hint)])
     return " or ".join(describe(kind) for kind in arguments)

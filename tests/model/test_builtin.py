@@ -45,6 +45,7 @@ def test_an_installation_says_which_backbones_it_holds(weights):
     ) as caught:
         load_clip("builtin:clip-small-without-tir")
     assert "without-tir, " not in str(caught.value)
+    assert "`nextreid pretrain --out DIR --leave-out tir`" in str(caught.value)
     with pytest.raises(InputError, match=r"There is no backbone 'builtin:clip-huge'"):
         load_clip("builtin:clip-huge")
     with pytest.raises(InputError, match="builtin:clip-small"):

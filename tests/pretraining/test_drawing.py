@@ -467,7 +467,7 @@ def test_a_loader_gives_the_steps_in_order(packs):
 
 
 def test_too_few_pictures_for_a_batch_are_an_error(persons):
-    with pytest.raises(InputError, match=r"45 pictures a step of 44 person pictures.*--loss\.pictures"):
+    with pytest.raises(InputError, match=r"pictures 45: an epoch has 44 pictures.*--world\.identities"):
         drawer_of(*persons, pictures=45)
     assert len(drawer_of(*persons, pictures=44).batch(0).pixels) == 44
 

@@ -7,15 +7,17 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pretrain_cases import vocabulary
 
 from nextreid.errors import InputError
-from nextreid.pretraining.pack import CHUNK, MODALITIES, open_pack, render_pack
+from nextreid.pretraining.pack import CHUNK, FORMAT, MODALITIES, open_pack, render_pack
 from nextreid.synthetic.plan import WorldSpec, plan_world, render_observation
 
 SPEC = WorldSpec("person", 3, 2, 1, seed=41, size=(64, 32))
@@ -159,9 +161,41 @@ def test_a_damaged_file_is_named_with_what_to_do(copy: Path, name: str) -> None:
             again(copy)
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("values.npy", lambda a: a[:1], r"it holds \(1, 3, \d+\) of int8, not \("),
+        ("visible.npy", lambda a: a.astype(np.uint8), "of uint8, not .* of bool"),
+        ("pixels.npy", lambda a: a.astype(np.float32), "of float32, not .* of uint8"),
+        ("masks.npy", lambda a: a[:, :2], "not "),
+        ("values.npy", lambda a: np.full_like(a, 99), "no value of its attribute"),
+        ("values.npy", lambda a: a - 5, "no value of its attribute"),
+    ],
+)
+def test_a_whole_file_with_something_else_in_it_is_damaged_too(
+    copy: Path, name: str, change: Callable[[Any], Any], said: str
+) -> None:
+    np.save(copy / name, change(np.load(copy / name)))
+    with pytest.raises(InputError, match=rf"{name} is damaged: .*{said}(?s:.*)delete the folder"):
+        render_pack(SPEC, copy)
+
+
+def test_a_pack_is_not_done_when_half_of_what_was_done_is_forgotten(copy: Path) -> None:
+    np.save(copy / "done.npy", np.load(copy / "done.npy")[:1])
+    with pytest.raises(InputError, match=r"done\.npy is damaged"):
+        render_pack(SPEC, copy)
+
+
+def test_pictures_of_another_version_are_not_taken(copy: Path) -> None:
+    header = (copy / "pack.json").read_text()
+    (copy / "pack.json").write_text(header.replace(FORMAT, "nextreid.pack/2"))
+    with pytest.raises(InputError, match=r"another version of nextreid drew \(nextreid\.pack/2\)"):
+        render_pack(SPEC, copy)
+
+
 def test_the_header_tells_the_world(rendered: Path) -> None:
     header = json.loads((rendered / "pack.json").read_text())
-    assert header["format"] == "nextreid.pack/2"
+    assert header["format"] == FORMAT
     assert WorldSpec(**header["spec"] | {"size": tuple(header["spec"]["size"])}) == SPEC
 
 

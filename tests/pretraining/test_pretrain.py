@@ -122,6 +122,25 @@ def test_until_and_resume_end_like_an_unbroken_run(whole, tmp_path, worlds, caps
     assert read_notes(run / "model").loss == before.loss
 
 
+def test_until_before_where_a_run_is_says_so(whole, worlds, capsys):
+    before = (whole / LAST).read_bytes()
+    assert pretrain(whole, worlds, "--resume", "--until", "5") == 2
+    assert "--until 5. Allowed: 12 or more" in " ".join(capsys.readouterr().err.split())
+    assert (whole / LAST).read_bytes() == before
+
+
+def test_threads_in_any_order_give_the_same_weights(tmp_path, worlds):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        for name in ("one", "two"):
+            assert pretrain(tmp_path / name, worlds, "--until", "6", "--loss.pictures", "40") == 0
+    finally:
+        torch.set_num_threads(threads)
+    assert untimed(tmp_path / "one") == untimed(tmp_path / "two")
+    assert not torch.are_deterministic_algorithms_enabled()  # as before
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_after_the_step_with_a_checkpoint(whole, tmp_path, worlds, monkeypatch, number):
     run, steps = tmp_path / "run", []
@@ -280,9 +299,9 @@ def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(tmp_path, worlds, m
         (["--leave-out", "sonar"], "choose from"),
         (["--leave-out", "tir", "--leave-out", "rgb"], "given twice"),
         (["--until", "0"], "a whole number, 1 or more"),
-        (["--loss.dense", "-1"], "loss.dense"),
+        (["--loss.dense", "-1"], "loss.dense = '-1' cannot be used. Allowed: a number, 0 or more"),
         (["--optim.rate", "0"], "optim.rate"),
-        (["--world.identities", "1"], "at least 2"),
+        (["--world.identities", "1"], "2 or more"),
         (["--model.width", "50"], "a multiple of model.heads=3"),
         (["--model.text_width", "200"], "a multiple of 3, its heads"),
         (["--world.count", "51"], "1 to 50"),
@@ -292,8 +311,14 @@ def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(tmp_path, worlds, m
         (["--model.stem", "[8,16,0,8]"], "model.stem"),
         (["--train.reading", "0"], "train.reading"),
         (["--train.precision", "fp16"], "train.precision"),
-        (["--loss.pictures", "81"], "81 pictures a step of 80 person pictures in an epoch"),
-        (["--loss.pictures", "7", "--train.devices", "2"], "7 pictures a step on 2 processes"),
+        (
+            ["--loss.pictures", "81"],
+            "--loss.pictures 81: an epoch has 80 pictures of a kind. Allowed: at most 80",
+        ),
+        (
+            ["--loss.pictures", "7", "--train.devices", "2"],
+            "--loss.pictures 7 on 2 processes (--train.devices x --train.nodes). Allowed: a multiple of 2",
+        ),
     ],
 )
 def test_bad_options_are_errors(tmp_path, worlds, capsys, words, said):

@@ -38,7 +38,7 @@ def test_worlds_come_from_the_reserved_seeds_and_pretrainings_share_none() -> No
         ({"seed": LAST + 1}, f"--seed {LAST + 1}.*0 to {LAST}"),
         ({"count": 0}, f"count=0.*1 to {MOST}"),
         ({"count": MOST + 1}, f"count={MOST + 1}.*1 to {MOST}"),
-        ({"identities": 1}, "at least 2"),
+        ({"identities": 1}, "2 or more"),
     ],
 )
 def test_what_cannot_be_is_an_error(wrong: dict[str, int], said: str) -> None:
@@ -59,6 +59,15 @@ def test_too_little_room_is_said_before_anything_is_written(tmp_path, monkeypatc
             with pytest.raises(InputError, match=r"GB.*--worlds"):
                 render_worlds(worlds, tmp_path / "a" / "b", workers=0, progress=Silent())
             assert not (tmp_path / "a").exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path) -> None:
+    worlds = pretraining_worlds(seed=0, count=1, **SHAPE)
+    (tmp_path / "manifest.csv").write_text("observation,rgb\n")
+    (tmp_path / "person-900000000").mkdir()
+    with pytest.raises(InputError, match=r"holds other files: manifest\.csv\. Allowed.*--worlds"):
+        render_worlds(worlds, tmp_path, workers=0, progress=Silent())
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_the_other_processes_wait_for_the_first(worlds, packs, monkeypatch) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nextreid.cli.recipes import configured, options_help
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb, cores, whole_number
+from nextreid.cli.writing import check_out_folder
 from nextreid.config import Count, NotNegative, Positive, Share, option
 from nextreid.configfile import to_yaml
 from nextreid.errors import InputError
@@ -69,7 +70,7 @@ class RatesConfig:
 class StepsConfig:
     """How long, and on what."""
 
-    steps: Count = option(10_000, "of the whole schedule", "ours")
+    steps: Count = option(12_000, "of the whole schedule", "ours")
     reading: Count = option(300, "steps in which the text tower is taught first, from the truth", "ours")
     coarse: Share = option(0.65, "of the steps, most at first, with pictures of half the size", "RECLIP")
     checkpoint_every: Count = option(500, "steps", "ours")
@@ -124,6 +125,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.embedding.embedder import choose_device
     from nextreid.modality import NIR, RGB, TIR
     from nextreid.pretraining.drawing import Drawer
+    from nextreid.pretraining.epoch import check_pictures
     from nextreid.pretraining.fit import Recipe, check_run, is_main, pretrain
     from nextreid.pretraining.towers import PATCH, Towers, untrained_clip
     from nextreid.pretraining.worlds import pretraining_worlds, render_worlds
@@ -141,8 +143,13 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         raise InputError(f"--until {args.until}", allowed=f"1 to {config.train.steps}, train.steps")
     if config.loss.pictures % (processes := config.train.devices * config.train.nodes):
         raise InputError(
-            f"{config.loss.pictures} pictures a step on {processes} processes", allowed="a multiple"
+            f"--loss.pictures {config.loss.pictures} on {processes} processes "
+            "(--train.devices x --train.nodes)",
+            allowed=f"a multiple of {processes}",
         )
+    check_out_folder(args.out)
+    if args.worlds:
+        check_out_folder(args.worlds, option="--worlds")
     device = choose_device(args.device).type
     seed = args.seed or 0
     seen = tuple(name for name in (RGB, NIR, TIR) if name != args.leave_out)
@@ -170,6 +177,8 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     check_run(args.out, resume=args.resume, settings=settings)
     towers = Towers(**asdict(config.model))
     worlds = pretraining_worlds(seed=seed, **asdict(config.world))
+    a_kind = config.world.count * config.world.identities * config.world.cameras * config.world.per_camera
+    check_pictures(config.loss.pictures, a_kind, seen)
     packs = render_worlds(
         worlds,
         args.worlds or args.out / "worlds",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nextreid.cli.terminal import Terminal
 from nextreid.cli.verb import Verb, cores, whole_number
+from nextreid.cli.writing import check_out_folder
 
 
 def size(text: str) -> tuple[int, int]:
@@ -20,7 +21,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", metavar="OUT", type=Path, help="folder to write; must not exist or be empty")
     parser.add_argument("--kind", choices=("person", "vehicle"), default="person")
     parser.add_argument(
-        "--identities", type=whole_number(1), default=40, help="all of them, both splits (default: 40)"
+        "--identities", type=whole_number(2), default=40, help="all of them, both splits (default: 40)"
     )
     parser.add_argument("--cameras", type=whole_number(1), default=4, help="default: 4")
     parser.add_argument(
@@ -42,6 +43,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.synthetic.world import write_world
 
+    check_out_folder(args.out, option="OUT")
     summary = write_world(
         args.out,
         kind=args.kind,

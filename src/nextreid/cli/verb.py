@@ -35,7 +35,10 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options that every verb takes."""
     group = parser.add_argument_group("on every verb")
     group.add_argument(
-        "--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="default: auto"
+        "--device",
+        choices=("auto", "cpu", "cuda", "mps"),
+        default="auto",
+        help="where networks compute (default: auto)",
     )
     group.add_argument(
         "--workers", type=_workers, help="processes that read or render (default: by the machine)"

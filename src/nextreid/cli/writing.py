@@ -20,15 +20,15 @@ def check_out(path: Path, *, suffixes: Sequence[str], option: str = "--out") -> 
     _check_writable(path.absolute().parent, "a file in a folder that you may write to", option)
 
 
-def check_out_folder(folder: Path) -> None:
-    """Check the folder that `--out` names, whether it is there or not yet; nothing is left behind.
+def check_out_folder(folder: Path, *, option: str = "--out") -> None:
+    """Check the folder that an option names, whether it is there or not yet; nothing is left behind.
 
     Raises:
         InputError: a file of that name, or a place where nothing can be written.
     """
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"option --out: {folder} is a file", allowed="a folder")
-    _check_writable(folder.absolute(), "a folder that you may write to")
+        raise InputError(f"option {option}: {folder} is a file", allowed="a folder")
+    _check_writable(folder.absolute(), "a folder that you may write to", option)
 
 
 def _check_writable(folder: Path, allowed: str, option: str = "--out") -> None:

@@ -106,10 +106,14 @@ def load_builtin(name: str, *, corpus: Sequence[str] = (), seed: int = 0) -> Cli
         raise InputError(
             f"This installation does not hold the weights of {name!r}",
             allowed=", ".join(available()),
-            do="install nextreid from its wheel, or make weights with `nextreid pretrain --out DIR` and "
-            "name the folder DIR/model",
+            do=f"make them with `{_command(name)}` and name the folder DIR/model",
         )
     return read_clip(_folder(name))
+
+
+def _command(name: str) -> str:
+    left_out = name.rpartition("-without-")[2] if "-without-" in name else None
+    return "nextreid pretrain --out DIR" + (f" --leave-out {left_out}" if left_out else "")
 
 
 def _folder(name: str) -> Path:

@@ -13,8 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nextreid.errors import InputError
-from nextreid.modality import RGB
+from nextreid.pretraining.epoch import TIMES, check_pictures
 from nextreid.pretraining.geometry import centred, draw_move, sources
 from nextreid.pretraining.importance import importance_of
 from nextreid.pretraining.pack import MODALITIES, Pack
@@ -31,10 +30,6 @@ SWAPPED = 0.5
 COARSE = 2
 """Pictures of the coarse steps have this fraction of the height and width (after Li et al. 2023, RECLIP:
 most is learned from small pictures, which cost a fraction)."""
-
-TIMES = {RGB: 2}
-"""How often each picture of a modality is drawn in an epoch, where not once: ours; RGB shows most values, and
-differs most from picture to picture."""
 
 SAMPLE = 20_000
 """Most pictures on which the frequency of a drawn text is counted: ours; thousandths do not matter."""
@@ -159,11 +154,7 @@ class Drawer:
             dtype=np.int32,
         )
         self.surroundings = self._surroundings()
-        if pictures > len(self.index):
-            raise InputError(
-                f"{pictures} pictures a step of {len(self.index)} {self.kind} pictures in an epoch",
-                do="lower --loss.pictures, or render more with --world.identities",
-            )
+        check_pictures(pictures, sum(map(len, packs)), modalities)
         self.regions = np.zeros((256, len(self.vocabulary.places) + 1), dtype=np.float32)
         for place, parts in enumerate(self.vocabulary.places):
             for name in parts:

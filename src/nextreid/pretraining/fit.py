@@ -26,6 +26,7 @@ from nextreid.pretraining.reading import teach_text
 from nextreid.pretraining.steps import Steps
 from nextreid.progress import Progress, Silent
 from nextreid.training.checkpoint import Checkpoint, check_settings, load_checkpoint, save_checkpoint
+from nextreid.training.deterministic import deterministic
 from nextreid.training.metrics import MetricsFile, read_metrics
 from nextreid.training.recorder import stop_on_signal
 from nextreid.version import __version__
@@ -96,6 +97,7 @@ class PretrainResult:
     curve: list[list[float]]
 
 
+@deterministic()
 def pretrain(
     *,
     clip: Clip,
@@ -136,7 +138,7 @@ def pretrain(
         progress: draws the bar.
 
     Raises:
-        InputError: a run that exists, or does not, or began with other options.
+        InputError: a run that exists, or does not, or began with other options, or is past `until`.
         CheckFailedError: the loss is not finite; the last checkpoint is kept.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once a checkpoint is written.
     """
@@ -167,6 +169,8 @@ def pretrain(
         for optimizer, state in zip(raw, before.optimizer["states"], strict=True):
             optimizer.load_state_dict(state)
     last = min(recipe.steps, until or recipe.steps)
+    if first > last:
+        raise InputError(f"--until {last}", allowed=f"{first} or more: {run} is at step {first} already")
     weights = torch.tensor([1.0, recipe.choice, recipe.dense, recipe.choice if recipe.dense else 0.0])
     model, *optimizers = fabric.setup(pairs, *raw)
     # on the device, where setup has put the towers
@@ -333,7 +337,7 @@ def _as_text(settings: Mapping[str, object]) -> dict[str, str]:
 def _hardware(accelerator: str, world: int) -> str:
     if accelerator == "cuda":
         return f"{world} x {torch.cuda.get_device_name()}"
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads of {os.cpu_count()}, {world} process"
+    return f"{platform.machine()} CPU, {os.cpu_count()} cores, {world} x {torch.get_num_threads()} threads"
 
 
 def _versions() -> dict[str, str]:

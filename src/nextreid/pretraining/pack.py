@@ -28,6 +28,12 @@ MODALITIES = (RGB, NIR, TIR)
 
 HEADER, DONE = "pack.json", "done.npy"
 
+FORMAT = "nextreid.pack/3"
+"""Raised when worlds are drawn otherwise, too, so that nobody trains on earlier pictures unawares."""
+
+MAPPED = ("pixels", "masks")
+"""Arrays that are read through memory maps."""
+
 CHUNK = 8
 """Observations that a process renders at a time: ours, small enough for a smooth bar."""
 
@@ -74,33 +80,27 @@ def render_pack(spec: WorldSpec, folder: Path, *, workers: int = 0, progress: Pr
         progress: draws the bar.
 
     Raises:
-        InputError: the folder holds the pack of another world.
+        InputError: the folder holds the pack of another world or version, or a damaged one.
     """
-    header = {"format": "nextreid.pack/2", "spec": json.loads(json.dumps(asdict(spec)))}
+    header = {"format": FORMAT, "spec": json.loads(json.dumps(asdict(spec)))}
     _check_header(folder, header)
     plan = plan_world(spec)
-    count, attributes, (height, width) = len(plan.sightings), len(plan.schema.attributes), spec.size
-    shapes = {
-        "pixels": ((count, len(MODALITIES), height, width, 3), np.uint8),
-        "masks": ((count, len(MODALITIES), height, width), np.uint8),
-        "values": ((count, len(MODALITIES), attributes), np.int8),
-        "visible": ((count, len(MODALITIES), attributes), np.bool_),
-        "done": ((count,), np.bool_),
-    }
+    count = len(plan.sightings)
     if not (folder / HEADER).exists():
         folder.mkdir(parents=True, exist_ok=True)
-        for name, (shape, kind) in shapes.items():
+        for name, (shape, kind) in _shapes(count, plan.schema, spec.size).items():
             array = np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=kind, shape=shape)
             array.flush()
         with written_whole(folder / HEADER) as temporary:  # last: whoever finds it finds the arrays
             temporary.write_text(json.dumps(header, indent=1) + "\n", encoding="utf-8")
-    done = _array(folder / DONE)
+    done = _array(folder / DONE, (count,), np.bool_)
     missing = np.flatnonzero(~done)
     chunks = [missing[at : at + CHUNK].tolist() for at in range(0, len(missing), CHUNK)]
-    with (progress or Silent()).task(f"Rendering {spec.kind}s", count) as task:
-        task.advance(int(done.sum()))
-        for finished in _run(spec, folder, chunks, workers):
-            task.advance(finished)
+    if chunks:
+        with (progress or Silent()).task(f"Rendering {spec.kind}s", count) as task:
+            task.advance(int(done.sum()))
+            for finished in _run(spec, folder, chunks, workers):
+                task.advance(finished)
     return open_pack(folder)
 
 
@@ -110,33 +110,50 @@ def open_pack(folder: Path) -> Pack:
     Raises:
         InputError: it is not there, not complete, or damaged.
     """
-    path = folder / HEADER
-    if not path.is_file() or not _array(folder / DONE).all():
+    if not (folder / HEADER).is_file() or not (done := _array(folder / DONE)).all():
         raise InputError(f"{folder} holds no complete pack", do="render it anew")
-    kind = _header(path)["spec"]["kind"]
-    return Pack(
-        folder=folder,
-        kind=kind,
-        schema=load_schema(kind),
-        pixels=_array(folder / "pixels.npy", mmap_mode="r"),
-        masks=_array(folder / "masks.npy", mmap_mode="r"),
-        values=_array(folder / "values.npy"),
-        visible=_array(folder / "visible.npy"),
-    )
+    spec = _header(folder / HEADER)["spec"]
+    schema = load_schema(spec["kind"])
+    arrays = {
+        name: _array(folder / f"{name}.npy", shape, kind, mmap_mode="r" if name in MAPPED else None)
+        for name, (shape, kind) in _shapes(len(done), schema, spec["size"]).items()
+        if name != "done"
+    }
+    numbers = np.array([len(attribute.values) for attribute in schema.attributes])
+    if ((arrays["values"] < -1) | (arrays["values"] >= numbers)).any():
+        raise _damaged(folder / "values.npy", ValueError("a number is no value of its attribute"))
+    return Pack(folder=folder, kind=spec["kind"], schema=schema, **arrays)
 
 
-def _array(path: Path, **how: Any) -> NDArray[Any]:
+def _shapes(count: int, schema: Schema, size: Sequence[int]) -> dict[str, tuple[tuple[int, ...], type]]:
+    """Return shape and number format of every array of a pack of `count` observations."""
+    modalities, attributes, (height, width) = len(MODALITIES), len(schema.attributes), size
+    return {
+        "pixels": ((count, modalities, height, width, 3), np.uint8),
+        "masks": ((count, modalities, height, width), np.uint8),
+        "values": ((count, modalities, attributes), np.int8),
+        "visible": ((count, modalities, attributes), np.bool_),
+        "done": ((count,), np.bool_),
+    }
+
+
+def _array(
+    path: Path, shape: tuple[int, ...] | None = None, kind: type | None = None, **how: Any
+) -> NDArray[Any]:
     try:
         found: NDArray[Any] = np.load(path, **how)
     except (OSError, ValueError, EOFError) as error:
         raise _damaged(path, error) from error
+    if shape is not None and (found.shape, found.dtype) != (shape, np.dtype(kind)):
+        wanted = f"{shape} of {np.dtype(kind)}"
+        raise _damaged(path, ValueError(f"it holds {found.shape} of {found.dtype}, not {wanted}"))
     return found
 
 
 def _header(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found["spec"]["kind"]
+        found["spec"]["kind"], found["spec"]["size"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
     return found
@@ -153,7 +170,14 @@ def _check_header(folder: Path, header: dict[str, object]) -> None:
     path = folder / HEADER
     if not path.exists():
         return
-    if _header(path) != header:
+    found = _header(path)
+    if found.get("format") != header["format"]:
+        raise InputError(
+            f"{folder} holds pictures that another version of nextreid drew ({found.get('format')})",
+            allowed=str(header["format"]),
+            do="name another folder, or delete this one; it is rendered anew",
+        )
+    if found != header:
         raise InputError(
             f"{folder} holds the pictures of another world",
             do="give the options it was begun with, name another folder, or delete it",

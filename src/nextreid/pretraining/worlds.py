@@ -1,5 +1,6 @@
 """The worlds of pretraining: which they are, and their packs."""
 
+import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -12,6 +13,9 @@ from nextreid.synthetic.plan import PRETRAINING_SEEDS, WorldSpec
 
 SIZES = {"person": (192, 96), "vehicle": (96, 192)}
 """Height and width in pixels: the size of the CPU recipes; both are 72 patches of 16 pixels."""
+
+PLACE = rf"({'|'.join(SIZES)})-\d+"
+"""Name of a world's folder: its kind and seed."""
 
 MOST = 50
 """Worlds of a kind that a pretraining can have: ours, so that 1000 pretrainings find reserved seeds."""
@@ -65,6 +69,12 @@ def render_worlds(
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file", allowed="a folder for rendered pictures")
+    if foreign := [one.name for one in folder.glob("[!.]*") if not re.fullmatch(PLACE, one.name)]:
+        raise InputError(
+            f"{folder} holds other files: {', '.join(sorted(foreign)[:5])}",
+            allowed="a folder that is new, empty, or holds worlds of pretrainings",
+            do="name another one with --worlds",
+        )
     places = [folder / f"{world.kind}-{world.seed}" for world in worlds]
     if main:
         missing = [world for world, place in zip(worlds, places, strict=True) if not place.exists()]

@@ -62,7 +62,7 @@ class WorldSpec:
         if min(self.size) < 32 or max(self.size) > 2048:
             raise InputError(f"size = {self.size[0]}x{self.size[1]}", allowed="32 to 2048 pixels a side")
         if self.identities < 2:
-            raise InputError(f"identities = {self.identities}", allowed="at least 2")
+            raise InputError(f"identities = {self.identities}", allowed="2 or more")
         if self.cameras < 1 or self.per_camera < 1:
             raise InputError(
                 f"cameras = {self.cameras}, per_camera = {self.per_camera}", allowed="at least 1 each"

@@ -1,7 +1,6 @@
 """Train a model: one call that starts a run, or goes on with one, and ends with a saved model."""
 
 import logging
-import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import lightning.pytorch as pl
-import torch
 from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
@@ -18,6 +16,7 @@ from nextreid.data.sampler import BatchStream, IdentitySampler
 from nextreid.errors import InputError
 from nextreid.losses.total import LossWeights
 from nextreid.progress import Progress, Silent
+from nextreid.training.deterministic import deterministic
 from nextreid.training.gather import wait_for_all
 from nextreid.training.metrics import MetricsFile, TensorBoard
 from nextreid.training.module import TrainingModule
@@ -156,7 +155,7 @@ def fit(
 
     with (
         stop_on_signal() as stop_wanted,
-        _reproducible(),
+        deterministic(),
         _quiet(),
         (progress if main else Silent()).task("Training", plan.total) as task,
     ):
@@ -215,28 +214,6 @@ def _check_counts(**counts: int) -> None:
     for name, value in counts.items():
         if value < 1:
             raise InputError(f"train.{name}={value}", allowed="1 or more")
-
-
-@contextmanager
-def _reproducible() -> Iterator[None]:
-    """Let torch choose deterministic algorithms, and put its switches back afterwards.
-
-    Even on a CPU the gradient of indexing is otherwise summed by threads in any order. An operation
-    that has no deterministic form (some have none on CUDA) is run all the same.
-    """
-    before = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    filling = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-        torch.utils.deterministic.fill_uninitialized_memory = filling  # type: ignore[attr-defined]
 
 
 @contextmanager

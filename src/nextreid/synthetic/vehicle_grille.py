@@ -26,8 +26,9 @@ def _sharp(s: Array) -> tuple[Array, Array]:
     return 0.94 * np.abs(2 * s - 1), np.ones_like(s)
 
 
-TALLER = 1.6
-"""How much taller a grille is than the brand's measures: ours, so that its pattern outlasts 96 rows."""
+TALLER, LEAST_HEIGHT, LOWER, UPPER = 1.6, 0.50, 0.35, 0.86
+"""How much taller a grille is than the brand's measures, its least height, and the lowest places of its lower
+and upper border (v of the tub): ours, so that pattern and outline outlast 96 rows, above the plate."""
 
 EDGES: Mapping[str, Edge] = {"straight": _straight, "rounded": _rounded, "sharp": _sharp}
 """Outline of the grille by the schema's `grille_edges`."""
@@ -49,7 +50,9 @@ def grille_pieces(
     edge = EDGES[edges]
     width, low, high = brand.grille
     width *= 0.92
-    low = max(high - TALLER * (high - low) * height, 0.40)
+    tall = max(TALLER * (high - low) * height, LEAST_HEIGHT)
+    high = max(high, UPPER)
+    low = max(high - tall, LOWER)
     halves = ((-width, -0.05), (0.05, width)) if brand.split else ((-width, width),)
     pieces = []
     for u in halves:

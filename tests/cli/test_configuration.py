@@ -55,7 +55,7 @@ def test_options_are_read(tokens: tuple[str, ...], key: str, value: object) -> N
         (("--train.k", "--train.p", "3"), ("--train.k has no value",)),
         (("--data.size", "192"), ("data.size", "256x128")),
         (("--model.name", "nextt"), ("next | concat | moe",)),
-        (("--model.rho", "1.5"), ("less than or equal to 1",)),
+        (("--model.rho", "1.5"), ("Allowed: a number, above 0, at most 1",)),
         (("--model.tmse", "maybe"), ("true or false",)),
         (("stray",), ("'stray'", "belongs to no option")),
     ],

@@ -64,7 +64,7 @@ def test_too_little_room_is_said_before_anything_is_written(tmp_path, monkeypatc
 def test_a_folder_of_something_else_is_left_alone(tmp_path) -> None:
     worlds = pretraining_worlds(seed=0, count=1, **SHAPE)
     (tmp_path / "manifest.csv").write_text("observation,rgb\n")
-    (tmp_path / "person-900000000").mkdir()
+    (tmp_path / f"person-{worlds[0].seed}").mkdir()
     with pytest.raises(InputError, match=r"holds other files: manifest\.csv\. Allowed.*--worlds"):
         render_worlds(worlds, tmp_path, workers=0, progress=Silent())
     assert len(list(tmp_path.iterdir())) == 2

@@ -1,5 +1,5 @@
 # Every target sets up .venv by itself: the versions of constraints.txt, the package editable.
-#   make quickstart    make a world, train on it, evaluate (5 to 15 minutes on two cores)
+#   make quickstart    make a world, train on it, evaluate (7 to 15 minutes on two cores)
 #   make test          the tests that take seconds
 #   make lint          ruff and mypy
 # JOBS is how many processes run the quick tests.

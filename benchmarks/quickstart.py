@@ -82,11 +82,13 @@ def main() -> None:
     )
     options = parser.parse_args()
     runs: dict[str, list[dict[str, Any]]] = {"runs": [], "from_random_weights": []}
+    scratch_hardware = None
     if options.scratch_as_recorded:
         found = json.loads((RESULTS / "quickstart.json").read_text())
         if found["changes_from_random_weights"] != SCRATCH:
             raise SystemExit("the recorded runs from random weights had other options")
         runs["from_random_weights"], options.scratch = found["from_random_weights"], []
+        scratch_hardware = found.get("from_random_weights_hardware") or found["hardware"]
     jobs: list[tuple[str, int, Mapping[str, str]]] = [("runs", seed, {}) for seed in options.seeds]
     jobs += [("from_random_weights", seed, SCRATCH) for seed in options.scratch]
     for name, seed, changes in jobs:
@@ -105,6 +107,7 @@ def main() -> None:
             "mAP_spread": statistics.stdev(scores) if len(scores) > 1 else None,
             **runs,
             "changes_from_random_weights": SCRATCH,
+            "from_random_weights_hardware": scratch_hardware or document["hardware"],
             "hardware": document["hardware"],
             "versions": document["versions"],
         }

@@ -214,7 +214,9 @@ def _convert(setting: Setting, hint: Any) -> Any:
     try:
         return TypeAdapter(hint).validate_python(value)
     except ValidationError as error:
-        raise _wrong(setting, hint, error.errors()[0]["msg"]) from error
+        fault = error.errors()[0]
+        beyond = fault["type"].startswith(("greater_than", "less_than"))  # limits are in `describe`
+        raise _wrong(setting, hint, None if beyond else fault["msg"]) from error
 
 
 def _holds_numbers(hint: Any) -> bool:
@@ -225,9 +227,9 @@ def _accepts_text_of_bool(hint: Any) -> bool:
     return get_origin(hint) is Literal and bool in [type(choice) for choice in get_args(hint)]
 
 
-def _wrong(setting: Setting, hint: Any, reason: str) -> InputError:
+def _wrong(setting: Setting, hint: Any, reason: str | None) -> InputError:
     allowed = describe(hint)
-    if "or equal to" not in reason and "than" not in reason:  # what `describe` has said
+    if reason:
         allowed += f" ({reason[0].lower()}{reason[1:]})"
     return InputError(f"{setting.where}: {setting.key} = {setting.value!r} cannot be used", allowed=allowed)
 

@@ -129,15 +129,17 @@ def test_until_before_where_a_run_is_says_so(whole, worlds, capsys):
     assert (whole / LAST).read_bytes() == before
 
 
-def test_threads_in_any_order_give_the_same_weights(tmp_path, worlds):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(4)
-    try:
-        for name in ("one", "two"):
-            assert pretrain(tmp_path / name, worlds, "--until", "6", "--loss.pictures", "40") == 0
-    finally:
-        torch.set_num_threads(threads)
-    assert untimed(tmp_path / "one") == untimed(tmp_path / "two")
+def test_sums_do_not_depend_on_which_thread_was_first(tmp_path, worlds, monkeypatch):
+    """Two runs of few and small steps agree by luck, so what is asked is torch's switch."""
+    switches = []
+
+    def shared(step, **keywords):
+        switches.append(torch.are_deterministic_algorithms_enabled())
+        return share_of_rate(step, **keywords)
+
+    monkeypatch.setattr("nextreid.pretraining.fit.share_of_rate", shared)
+    assert pretrain(tmp_path / "run", worlds, "--until", "2") == 0
+    assert switches == [True, True]
     assert not torch.are_deterministic_algorithms_enabled()  # as before
 
 

@@ -96,6 +96,13 @@ def test_bad_input_is_one_line_and_exit_code_2(words, said, capsys, tmp_path, mo
     assert captured.out == ""
 
 
+@pytest.mark.parametrize("words", ["data list", "model probe --model m --data d --out o"])
+def test_a_device_that_is_not_there_is_refused_also_where_no_network_runs(words, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main([*words.split(), "--device", "cuda"]) == 2
+    assert "no cuda device" in capsys.readouterr().err
+
+
 def test_argparse_errors_exit_2() -> None:
     assert run("synth").returncode == 2
     assert run("nosuchverb").returncode == 2

@@ -142,6 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args.settings = rest
         if not debug:
             _hush_libraries()
+        if args.device not in ("auto", "cpu"):
+            _check_device(args.device)
         return verb.run(args, terminal)
     except KeyboardInterrupt:
         terminal.warn("Interrupted.")
@@ -164,6 +166,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         terminal.failure("a fault of nextreid", _keep_traceback(error))
         return FAULT
+
+
+def _check_device(name: str) -> None:
+    """Refuse a device that is not there on every verb, also where no network runs."""
+    from nextreid.embedding.embedder import choose_device
+
+    choose_device(name)
 
 
 def _is_main_process() -> bool:

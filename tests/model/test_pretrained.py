@@ -43,6 +43,24 @@ def test_a_saved_model_gives_the_same_vectors(saved):
     assert not list(folder.rglob("*.pkl"))
 
 
+def test_nothing_but_weights_is_replaced(saved, tmp_path):
+    whole, _ = saved
+    place, file, mine = tmp_path / "thesis", tmp_path / "manifest.csv", tmp_path / "new.old"
+    for folder in (place, mine):
+        folder.mkdir()
+        (folder / "thesis.txt").write_text("years")
+    file.write_text("observation,rgb\n")
+    with pytest.raises(InputError, match=r"holds other files: thesis\.txt"):
+        save_model(whole, place)
+    with pytest.raises(InputError, match=r"manifest\.csv is a file"):
+        save_model(whole, file)
+    (tmp_path / "new").mkdir()  # an empty one may be filled
+    save_model(whole, tmp_path / "new")
+    save_model(whole, tmp_path / "new")
+    assert (place / "thesis.txt").read_text() == (mine / "thesis.txt").read_text() == "years"
+    assert file.read_text() == "observation,rgb\n"
+
+
 def test_saving_again_replaces_the_folder_and_changes_no_hash(saved):
     whole, folder = saved
     before = weights_sha256(folder)

@@ -20,14 +20,18 @@ def written_folder(folder: str | Path) -> Iterator[Path]:
     """Give an empty folder to write into; on success it takes the place of `folder`, else it is removed.
 
     Args:
-        folder: where the files shall stand; an existing folder is replaced only when the new one is
-            complete.
+        folder: where the files shall stand: new, empty, or a folder of weights, which is replaced as a whole
+            and only when the new one is complete.
 
     Yields:
-        The folder to write to, beside the other.
+        The folder to write to: a hidden one beside the other.
+
+    Raises:
+        InputError: `folder` is a file, or holds something else than weights.
     """
     folder = Path(folder)
-    fresh, old = (folder.with_name(folder.name + ending) for ending in (".writing", ".old"))
+    _check_place(folder)
+    fresh, old = (folder.with_name(f".{folder.name}.{ending}") for ending in ("writing", "old"))
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     try:
@@ -40,6 +44,17 @@ def written_folder(folder: str | Path) -> Iterator[Path]:
         folder.rename(old)
     fresh.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_place(folder: Path) -> None:
+    allowed = "a new name, an empty folder, or a folder of weights to replace"
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file", allowed=allowed, do="name another folder")
+    found = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    if found and not {CONFIG, WEIGHTS} <= set(found):
+        raise InputError(
+            f"{folder} holds other files: {', '.join(found[:5])}", allowed=allowed, do="name another folder"
+        )
 
 
 def write_weights(state: Mapping[str, Tensor], folder: Path) -> None:

@@ -3,6 +3,7 @@
 import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -28,7 +29,8 @@ class Sentence:
         evidence: modalities whose images made it. It is used only where all of them are present.
 
     Raises:
-        InputError: a group or text that is no text, or modalities that are not a set of names.
+        InputError: a group or text that is no text or empty, a confidence that is no number from 0 to 1, or
+            modalities that are not a set of names.
     """
 
     group: str
@@ -40,11 +42,17 @@ class Sentence:
         """Check the types: a wrong one would surface deep in the tokenizer."""
         for name in ("group", "text"):
             value = getattr(self, name)
-            if not isinstance(value, str):
+            if not (isinstance(value, str) and value.strip()):
                 raise InputError(f"Sentence: {name}={reprlib.repr(value)}", allowed="text")
-        if isinstance(self.evidence, str):
-            raise InputError(f"Sentence: evidence={self.evidence!r}", allowed='a set of names, e.g. {"rgb"}')
-        object.__setattr__(self, "evidence", frozenset(self.evidence))
+        c = self.confidence
+        if c is not None and not (isinstance(c, Real) and 0 <= c <= 1):  # nan is refused, too
+            raise InputError(
+                f"Sentence: confidence={reprlib.repr(c)}", allowed="a number from 0 to 1, or None"
+            )
+        names = self.evidence
+        if isinstance(names, str) or not isinstance(names, Iterable):
+            raise InputError(f"Sentence: evidence={names!r}", allowed='a set of names, e.g. {"rgb"}')
+        object.__setattr__(self, "evidence", frozenset(names))
 
 
 @dataclass(frozen=True, init=False)
@@ -63,7 +71,7 @@ class Observation:
 
     Raises:
         InputError: no image at all, a bad modality name, a value that is no image, a box for an
-            absent modality, a caption that is no `Sentence`.
+            absent modality or one that is not four whole numbers, a caption that is no `Sentence`.
     """
 
     images: Mapping[str, ImageLike]
@@ -103,10 +111,19 @@ class Observation:
                 )
         if not kept:
             raise InputError(f"Observation {id!r} has no image", allowed="at least one modality")
-        for name in boxes or {}:
+        crops: dict[str, Box] = {}
+        for name, given_box in (boxes or {}).items():
             if name not in kept:
                 raise InputError(f"Observation {id!r} has a box for {name!r} but no image of it")
-        sentences = (captions,) if isinstance(captions, str | Sentence) else tuple(captions)
+            box = _box(given_box)
+            if box is None:
+                raise InputError(
+                    f"Observation {id!r}: the box of {name!r} is {reprlib.repr(given_box)}",
+                    allowed="(x0, y0, x1, y1), four whole numbers of pixels",
+                )
+            crops[name] = box
+        many = isinstance(captions, Iterable) and not isinstance(captions, str | Sentence)
+        sentences = tuple(captions) if many else (captions,)
         for sentence in sentences:
             if not isinstance(sentence, Sentence):
                 raise InputError(
@@ -115,7 +132,7 @@ class Observation:
                 )
         values = {
             "images": MappingProxyType(kept),
-            "boxes": MappingProxyType(dict(boxes or {})),
+            "boxes": MappingProxyType(crops),
             "id": id,
             "identity": identity,
             "camera": None if camera is None else str(camera),
@@ -147,3 +164,14 @@ def _rebuild(keywords: dict[str, Any]) -> Observation:
 def _is_image(value: object) -> bool:
     """Tell whether a value can be an image, without importing Pillow, NumPy or torch."""
     return isinstance(value, str | Path) or hasattr(value, "__array__") or hasattr(value, "convert")
+
+
+def _box(value: object) -> Box | None:
+    """Return a box as plain numbers, or None where it is none."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return None
+    numbers = tuple(value)
+    if len(numbers) != 4 or not all(isinstance(number, Integral) for number in numbers):
+        return None
+    x0, y0, x1, y1 = map(int, numbers)
+    return x0, y0, x1, y1

@@ -119,14 +119,52 @@ def test_any_iterable_of_observations_is_taken_and_nothing_else(reid):
         reid.embed([observations[0], "photo.png"])
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"fill": "mean"}, "fill='mean'.*mask, zero"),
+        ({"precision": "fp16"}, "precision='fp16'.*fp32, bf16"),
+        ({"batch_size": 1.5}, "batch_size is 1.5"),
+        ({"subsets": ["rgb"]}, "'rgb' is no set of modalities"),
+        ({"subsets": [("nri",)]}, "nri.*nir, rgb, tir"),
+        ({"subsets": [()]}, "is no set of modalities"),
+    ],
+)
+def test_an_argument_that_would_be_ignored_is_an_error(reid, given, said):
+    with pytest.raises(InputError, match=f"(?s){said}"):
+        reid.embed([Observation(rgb=pixels(0))], **given)
+
+
+@pytest.mark.parametrize("wrong", ["a man", None, [], [None], [b"a man"], ["\ud800"]])
+def test_words_are_a_list_of_texts(reid, wrong):
+    with pytest.raises(InputError, match="sentence"):
+        reid.embed_words(wrong)
+
+
+def test_no_observations_but_a_list_of_them(reid):
+    with pytest.raises(InputError, match="NoneType is not a list"):
+        reid.embed(None)
+
+
+@pytest.mark.parametrize("box", [(0, 0, 20), (0.5, 0, 20, 20), "0 0 20 20", 3, (0, 0, 20, None)])
+def test_a_box_is_four_whole_numbers(box):
+    with pytest.raises(InputError, match=r"the box of 'rgb'.*four whole numbers"):
+        Observation(rgb=pixels(0), boxes={"rgb": box})
+    numbers = np.array([0, 0, 20, 20])
+    assert Observation(rgb=pixels(0), boxes={"rgb": numbers}).boxes["rgb"] == (0, 0, 20, 20)
+
+
 def test_what_is_no_image_or_no_caption_is_an_error_that_stays_short():
     with pytest.raises(InputError, match="is not an image") as caught:
         Observation(rgb=b"x" * 10_000)
     assert len(str(caught.value)) < 500
-    for wrong in ("a man", ["a man"], [("who", "a man")]):
+    for wrong in ("a man", ["a man"], [("who", "a man")], None):
         with pytest.raises(InputError, match="is not a Sentence"):
             Observation(rgb=pixels(0), captions=wrong)
-    for wrong in ({"text": None}, {"group": 3}, {"evidence": "rgb"}):
+    for wrong in (
+        *({"text": None}, {"text": " "}, {"group": 3}, {"evidence": "rgb"}, {"evidence": None}),
+        *({"confidence": 7}, {"confidence": -0.1}, {"confidence": float("nan")}, {"confidence": "0.5"}),
+    ):
         with pytest.raises(InputError, match="Sentence: "):
             Sentence(**({"group": "who", "text": "a man"} | wrong))
     assert Sentence("who", "a man", evidence={"rgb"}).evidence == frozenset({"rgb"})
@@ -139,6 +177,8 @@ def test_a_run_is_told_from_its_model_folder(tmp_path):
     (tmp_path / "run" / "model" / "config.json").write_text("{}")
     with pytest.raises(InputError, match=r"is a run.*give .*model"):
         NextReID.from_pretrained(tmp_path / "run")
+    with pytest.raises(InputError, match=r"(?s)is a backbone.*--model\.backbone builtin:clip-small"):
+        NextReID.from_pretrained("builtin:clip-small")
     with pytest.raises(InputError, match="no model folder"):
         NextReID.from_pretrained(tmp_path / "nosuch")
 

@@ -1,11 +1,11 @@
 """NextReID: a trained model that turns observations into vectors."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from nextreid.attributes.schema import Schema
 from nextreid.data.batch import Batch, Prompts
 from nextreid.data.images import ImageTransform
 from nextreid.data.loaders import batch_from_observations
+from nextreid.embedding.arguments import check_choice, check_subset, listed, listed_texts
 from nextreid.embedding.embeddings import Embeddings
 from nextreid.embedding.tokens import PatchTokens, joined, of_output
 from nextreid.errors import InputError
@@ -124,11 +125,16 @@ class NextReID:
             number where they have none.
 
         Raises:
-            InputError: no observation, an id given twice, a caption of an unknown group, or a subset the
-                observations do not have.
+            InputError: no observation, an id given twice, a caption of an unknown group, a subset that is no
+                set of modalities of the model or the observations, or an argument that is not allowed.
             ImageError: an image that cannot be read.
         """
-        observations = _listed(observations)
+        observations = listed(observations)
+        check_choice("precision", precision, get_args(Precision))
+        check_choice("fill", fill, get_args(Fill))
+        known = {*self.modalities, *(name for one in observations for name in one.modalities)}
+        for subset in subsets:
+            check_subset(subset, known)
         widths = self.model.widths
         rows: list[np.ndarray] = []
         parts: dict[str, list[np.ndarray]] = {"+".join(s): [] for s in subsets}
@@ -154,7 +160,7 @@ class NextReID:
         self, observations: Iterable[Observation], *, batch_size: int = 64, progress: Progress | None = None
     ) -> Embeddings:
         """Turn observations into vectors of the joint space, to be compared with `embed_words`."""
-        observations = _listed(observations)
+        observations = listed(observations)
         batches = self._batches(observations, batch_size, False, progress, None)
         rows = [_numpy(self.model(batch).text_vector) for _, batch in batches]
         return Embeddings(observation=_ids(observations), vectors=np.concatenate(rows))
@@ -172,13 +178,17 @@ class NextReID:
 
         All are held in memory: 72 patches of 512 numbers are 0.15 MB an image.
         """
-        observations = _listed(observations)
+        observations = listed(observations)
         batches = self._batches(observations, batch_size, False, progress, places)
         return joined(of_output(self.model(batch), batch) for _, batch in batches)
 
     def embed_words(self, sentences: Sequence[str]) -> np.ndarray:
-        """Return normalised sentence vectors, (n,D) float32."""
-        return _numpy(self.model.sentences(list(sentences)))
+        """Return normalised sentence vectors, (n,D) float32.
+
+        Raises:
+            InputError: no list of sentences, an empty one, or something in it that is no text.
+        """
+        return _numpy(self.model.sentences(listed_texts(sentences)))
 
     def _batches(
         self,
@@ -191,8 +201,8 @@ class NextReID:
         """Yield observations and their batch on the device; the next batch is read meanwhile."""
         if not observations:
             raise InputError("There is no observation to embed", allowed="at least one")
-        if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}", allowed="1 or more")
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise InputError(f"batch_size is {batch_size!r}", allowed="a whole number, 1 or more")
         starts = range(0, len(observations), batch_size)
 
         def read(start: int) -> Batch:
@@ -257,24 +267,17 @@ def check_model_folder(folder: Path) -> None:
     Raises:
         InputError: there is no such folder, or it is the run around one.
     """
+    if str(folder).startswith("builtin:"):
+        raise InputError(
+            f"{folder} is a backbone, not a trained model",
+            allowed="RUN/model, as training writes it",
+            do=f"train on it with `nextreid train --model.backbone {folder}`, or see what it knows without "
+            f"training: `nextreid model probe --model {folder}`",
+        )
     if not folder.is_dir():
         raise InputError(f"There is no model folder {folder}", allowed="RUN/model, as training writes it")
     if not (folder / "config.json").is_file() and (folder / "model" / "config.json").is_file():
         raise InputError(f"{folder} is a run, not a model folder", do=f"give {folder / 'model'}")
-
-
-def _listed(observations: Iterable[Observation]) -> list[Observation]:
-    example = 'a list such as [Observation(rgb="photo.png")]'
-    if isinstance(observations, Observation | str | Path | Mapping):
-        raise InputError(f"{type(observations).__name__} is not a list of observations", allowed=example)
-    listed = list(observations)
-    for number, observation in enumerate(listed):
-        if not isinstance(observation, Observation):
-            raise InputError(
-                f"Number {number} of the observations is of type {type(observation).__name__}",
-                allowed=example,
-            )
-    return listed
 
 
 def _ids(observations: Sequence[Observation]) -> np.ndarray:

@@ -186,6 +186,37 @@ def test_unpaired_identities_and_cameras(data: Path) -> None:
     assert both.rows == (4, 5, 6)
 
 
+def test_queries_without_identity_and_rows_without_camera_are_named(data: Path) -> None:
+    (finding,) = found(edit(data, "e,3,2,test", "e,,2,test"), "query-without-identity")
+    assert finding.severity == "error"
+    assert finding.observations == ("e",)
+    assert not found(load_manifest(data), "empty-camera")
+    (finding,) = found(edit(data, "g,4,2,test", "g,4,,test"), "empty-camera")
+    assert finding.observations == ("g",)
+    assert "1 of 3 test rows have no camera" in finding.message
+
+
+def test_kinds_are_looked_at(data: Path) -> None:
+    text = (data / "manifest.csv").read_text().splitlines()
+    kinds = ["kind", "person", "person", "boat", "boat", "boat", "boat", "boat"]
+    table = "\n".join(f"{line},{kind}" for line, kind in zip(text, kinds, strict=True)) + "\n"
+    (data / "manifest.csv").write_text(table)
+    (strange,) = found(load_manifest(data), "kind-without-schema")
+    assert "5 rows are of the kind 'boat'" in strange.message
+    (several,) = found(load_manifest(data), "several-kinds")
+    assert "boat (5 rows), person (2 rows)" in several.message
+    (data / "manifest.csv").write_text(table.replace("boat", "person"))
+    assert not found(load_manifest(data), "several-kinds")
+
+
+def test_without_identities_no_protocol_is_said_to_fit(tmp_path: Path) -> None:
+    Image.new("L", (2, 2)).save(tmp_path / "a.png")
+    (tmp_path / "manifest.csv").write_text("observation,rgb\n1,a.png\n2,a.png\n")
+    report = check_manifest(load_manifest(tmp_path))
+    assert report.protocol == "none"
+    assert not any("cross-camera" in finding.do for finding in report.findings)
+
+
 def test_one_camera_is_counted_and_listed(data: Path) -> None:
     (finding,) = found(load_manifest(data), "one-camera")
     assert "1 of 2 train identities occur under one camera only: 2" in finding.message

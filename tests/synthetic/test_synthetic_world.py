@@ -124,6 +124,8 @@ def test_the_benchmark_layout_keeps_truth_beside_it(tmp_path):
         assert (root / other).exists()
     with pytest.raises(InputError, match="4 cameras"):
         write_world(tmp_path / "x", layout="rgbnt201", cameras=5)
+    with pytest.raises(InputError, match="kind person"):
+        write_world(tmp_path / "x", kind="vehicle", layout="rgbnt201")
 
 
 def test_world_json_holds_everything_drawn(world):

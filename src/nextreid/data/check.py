@@ -12,7 +12,12 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from nextreid.data.check_benchmark import benchmark_findings
-from nextreid.data.check_identities import camera_findings, identity_findings, query_findings
+from nextreid.data.check_identities import (
+    camera_findings,
+    identity_findings,
+    kind_findings,
+    query_findings,
+)
 from nextreid.data.findings import SEVERITIES, Finding, Report, SplitCounts, few
 from nextreid.data.match_rules import Recommended, recommend, rule_named
 from nextreid.data.readable import ImageProbe, probe_images
@@ -54,6 +59,7 @@ def check_manifest(
         *_duplicates(probes),
         *_unpaired(manifest),
         *identity_findings(manifest),
+        *kind_findings(manifest),
         *camera_findings(manifest, chosen.protocol),
         *query_findings(manifest, chosen.protocol),
         *benchmark_findings(manifest),

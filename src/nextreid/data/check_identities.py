@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from nextreid.attributes.schema import BUILTIN
 from nextreid.data.findings import Finding, few
 from nextreid.data.layout_draws import FILE, TRIALS
 from nextreid.data.layouts import layout_of
@@ -33,7 +34,8 @@ def identity_findings(manifest: Manifest) -> Iterator[Finding]:
             "No row has an identity: the data can be embedded, not trained on or scored",
             "fill the column `identity`",
         )
-    elif untrainable:
+        return
+    if untrainable:
         numbers = few(row.index for row in untrainable)
         yield Finding.about(
             untrainable,
@@ -41,6 +43,37 @@ def identity_findings(manifest: Manifest) -> Iterator[Finding]:
             "training-without-identity",
             f"{len(untrainable)} training rows have no identity: rows {numbers}",
             "fill the column `identity`, or move them to the test split as distractors",
+        )
+    asking = [row for row in nameless if row.split == "test" and row.is_query]
+    if asking:
+        yield Finding.about(
+            asking,
+            "error",
+            "query-without-identity",
+            f"{len(asking)} queries have no identity: rows {few(row.index for row in asking)}; "
+            "an evaluation refuses them",
+            "fill the column `identity`, or set is_query to false where it is not known",
+        )
+
+
+def kind_findings(manifest: Manifest) -> Iterator[Finding]:
+    """Yield kinds that no shipped attribute schema describes, and several kinds in one set."""
+    kinds = Counter(row.kind for row in manifest.rows if row.kind is not None)
+    for kind in sorted(set(kinds) - set(BUILTIN)):
+        yield Finding.about(
+            [row for row in manifest.rows if row.kind == kind],
+            "note",
+            "kind-without-schema",
+            f"{kinds[kind]} rows are of the kind {kind!r}, for which there is no attribute schema",
+            f"write {', '.join(BUILTIN)}, or name a YAML file: --model.schema FILE.yaml in training, "
+            "--schema FILE.yaml for captions",
+        )
+    if len(kinds) > 1:
+        yield Finding(
+            "warning",
+            "several-kinds",
+            f"The rows are of several kinds: {', '.join(f'{k} ({n} rows)' for k, n in kinds.most_common())}",
+            "training takes the schema of the most frequent one: keep one kind a data set",
         )
 
 
@@ -65,9 +98,25 @@ def camera_findings(manifest: Manifest, protocol: str) -> Iterator[Finding]:
             "There is no column `camera` with values: the protocol cross-camera cannot be used",
             f"evaluate with --protocol {other}, or fill the column",
         )
+    yield from _empty_cameras(manifest)
     columns = {"camera", RULES[protocol].column or "camera"} - set(manifest.missing_columns)
     for column in sorted(columns):
         yield from _single(manifest, column)
+
+
+def _empty_cameras(manifest: Manifest) -> Iterator[Finding]:
+    """Yield the test rows that keep a set whose cameras are otherwise known from the usual protocol."""
+    judged = [row for row in manifest.split("test").rows if row.identity is not None]
+    empty = [row for row in judged if row.camera is None]
+    if empty and len(empty) < len(judged):
+        yield Finding.about(
+            empty,
+            "warning",
+            "empty-camera",
+            f"{len(empty)} of {len(judged)} test rows have no camera, which cross-camera refuses: "
+            f"rows {few(row.index for row in empty)}",
+            "fill the cells",
+        )
 
 
 def _single(manifest: Manifest, column: str) -> Iterator[Finding]:

@@ -124,8 +124,9 @@ def recommend(manifest: Manifest) -> Recommended:
             return Recommended("regdb/v2t", one)
         if all(row.camera is not None for row in rows):
             return Recommended("llcm/vis2nir", one)
+    named = [row for row in rows if row.identity is not None]
     for name in ("cross-camera", "cross-scene", "cross-view"):
         column = RULES[name].column or ""
-        if rows and all(getattr(row, column) is not None for row in rows if row.identity is not None):
+        if named and all(getattr(row, column) is not None for row in named):
             return Recommended(name, f"every test row has a {column}")
     return Recommended("none", "not every test row has a camera, a scene or a view")

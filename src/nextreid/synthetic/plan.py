@@ -67,6 +67,12 @@ class WorldSpec:
             raise InputError(
                 f"cameras = {self.cameras}, per_camera = {self.per_camera}", allowed="at least 1 each"
             )
+        if self.layout == "rgbnt201" and self.kind != "person":
+            raise InputError(
+                f"layout rgbnt201 with kind = {self.kind}",
+                allowed="kind person: whoever reads that benchmark's folders takes them for persons",
+                do="use layout manifest",
+            )
         if self.layout == "rgbnt201" and (self.cameras > 4 or self.per_camera > 100):
             raise InputError(
                 f"layout rgbnt201 with cameras = {self.cameras}, per_camera = {self.per_camera}",

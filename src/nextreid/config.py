@@ -185,7 +185,8 @@ def check(config: Config) -> Config:
             if given != attrgetter(other)(defaults):
                 raise InputError(
                     f"{other} = {given} has no effect with {key} = {attrgetter(key)(config)}",
-                    do=f"remove {other}, or set {key} to {needed.lower()}",
+                    do=f"set {other} to {attrgetter(other)(defaults)} (a recipe may have set it), or {key} "
+                    f"to {needed.lower()}",
                 )
     if config.loss.agreement > 0 and config.loss.mutual_information == 0:
         raise InputError(

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextreid.captions.statistics import RULES, Rule, distinct, says_unknown, text_statistics
@@ -71,6 +71,7 @@ def test_nothing_to_count() -> None:
 CAPTIONS = st.lists(st.text(alphabet="ab none.unkwcl \n", max_size=30), max_size=6)
 
 
+@settings(deadline=None)
 @given(CAPTIONS, CAPTIONS, st.sampled_from(RULES))
 def test_against_a_slow_twin(one: list[str], two: list[str], rule: Rule) -> None:
     found = text_statistics({("train", "rgb"): one, ("test", "rgb"): two}, rule=rule)

@@ -2,7 +2,7 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextreid.captions.evidence import NOTHING, Weighed, weigh
@@ -33,6 +33,7 @@ some_claims = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(some_claims)
 def test_the_strongest_value_is_that_of_every_way_the_claims_can_fall(claims: list[Weighed]) -> None:
     found, slow = weigh(claims), twin(claims)
@@ -44,6 +45,7 @@ def test_the_strongest_value_is_that_of_every_way_the_claims_can_fall(claims: li
         assert sorted(slow.values())[-2] == pytest.approx(found.confidence, rel=1e-6)
 
 
+@settings(deadline=None)
 @given(some_claims, st.randoms())
 def test_order_and_claims_without_weight_change_nothing(claims: list[Weighed], random: object) -> None:
     mixed = [*claims, claim("z", 0.0)]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextreid.config import Config, check
@@ -103,6 +103,7 @@ def test_a_saved_configuration_reads_back_equal(tmp_path: Path) -> None:
     assert from_text(tmp_path, to_yaml(Config())) == Config()
 
 
+@settings(deadline=None)
 @given(rho=st.floats(0.01, 1), epochs=st.integers(1, 10**6), seed=st.integers(0, 2**31))
 def test_any_values_survive_the_file(tmp_path_factory: pytest.TempPathFactory, rho, epochs, seed) -> None:
     config = replace(Config(), model__rho=rho, train__epochs=epochs, seed=seed)

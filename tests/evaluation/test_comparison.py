@@ -138,6 +138,18 @@ def test_what_differs_is_told(tmp_path, data):
     }
 
 
+def test_images_left_out_are_a_difference(tmp_path, data):
+    lost = {"images": 1, "observations": 0, "list": [{"observation": "o1", "modality": "rgb", "reason": "x"}]}
+    whole = write_run(
+        tmp_path / "a", data, settings={"left_out": {"images": 0, "observations": 0, "list": []}}
+    )
+    part = write_run(tmp_path / "b", data, settings={"left_out": lost})
+    (difference,) = differing_options(*read_scored([whole, part]))
+    assert difference.option == "settings.left_out"
+    assert difference.first == "no image"
+    assert difference.second.startswith("1 images (sha256 ")
+
+
 def test_where_a_configuration_is_not_known_only_scoring_is_compared(tmp_path, data):
     a, b = two(tmp_path, data, config=None)
     assert differing_options(a, b) == ()

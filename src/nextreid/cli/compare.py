@@ -67,6 +67,9 @@ def _check(args: argparse.Namespace) -> None:
             allowed="two or more results, one or more with --published, or --published --dataset NAME",
         )
     if len(args.results) == 1 and not args.against and not args.published:
+        from nextreid.evaluation.results.scored import read_scored
+
+        read_scored(args.results)  # a wrong name is told first
         raise InputError(
             f"{args.results[0]} alone cannot be compared", do="name a second result, or add --published"
         )

@@ -90,6 +90,10 @@ def link_checkpoint(source: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
+OBSERVATIONS = "data.observations"
+"""The setting that is no option but a checksum of what is trained on (`run.run_settings`)."""
+
+
 def check_settings(saved: Mapping[str, str], now: Mapping[str, str], run: Path) -> None:
     """Check that a run goes on with what it began with.
 
@@ -99,6 +103,11 @@ def check_settings(saved: Mapping[str, str], now: Mapping[str, str], run: Path) 
     names = sorted(name for name in {*saved, *now} if saved.get(name) != now.get(name))
     if not names:
         return
+    if names == [OBSERVATIONS]:
+        raise InputError(
+            f"{run} cannot be resumed: the training observations are not those that it began with",
+            do="give the data set as it was then, with the same --on-error; or start another run",
+        )
     listed = "; ".join(
         f"{name} was {saved.get(name, '(not set)')}, is {now.get(name, '(not set)')}" for name in names[:6]
     )

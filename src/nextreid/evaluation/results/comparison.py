@@ -1,5 +1,6 @@
 """Two results on the same queries: the paired difference, its interval, and whether chance explains it."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ SAME = (
 )
 """What results must agree in to be compared at all: name, and where it stands in results.json."""
 
-NOT_OPTIONS = ("left_out", "modalities_shown", "modalities_unseen")
+NOT_OPTIONS = ("modalities_shown", "modalities_unseen")
 """Entries of `settings` that are findings, not choices: what data and model come to."""
 
 
@@ -170,14 +171,23 @@ def options_of(scored: Scored) -> dict[str, Any]:
     settings = {
         key: value
         for key, value in scored.document.get("settings", {}).items()
-        if key not in NOT_OPTIONS and key != "layout"
+        if key not in NOT_OPTIONS and key not in ("layout", "left_out")
     }
+    settings["left_out"] = _left_out(scored.document.get("settings", {}).get("left_out") or {})
     options = {"metric": scored.document["metric"], **_flat(settings, "settings.")}
     if scored.config is not None:
         options |= {"training.seed": scored.seed, **_flat(scored.config, "training.")}
         for place in ("training.data.path", "training.data.layout"):
             options.pop(place, None)
     return options
+
+
+def _left_out(found: Mapping[str, Any]) -> str:
+    """Say how many images `--on-error skip` left out, and by a checksum which."""
+    which = sorted((entry["observation"], entry["modality"]) for entry in found.get("list", ()))
+    if not which:
+        return "no image"
+    return f"{len(which)} images (sha256 {hashlib.sha256(repr(which).encode()).hexdigest()[:12]})"
 
 
 def _flat(tree: Mapping[str, Any], prefix: str) -> dict[str, Any]:

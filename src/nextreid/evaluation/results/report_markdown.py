@@ -137,6 +137,9 @@ def _conventions(settings: Mapping[str, Any]) -> list[str]:
             "An absent modality is an image that is zero after normalisation, as in other published code "
             "(`--fill zero`)."
         )
+    lost = (settings.get("left_out") or {}).get("images", 0)
+    if lost:
+        said.append(f"**{lost} images could not be read and are left out** (results.json lists them).")
     return said
 
 

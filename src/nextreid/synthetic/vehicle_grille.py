@@ -22,9 +22,8 @@ def _rounded(s: Array) -> tuple[Array, Array]:
 
 
 def _sharp(s: Array) -> tuple[Array, Array]:
-    # A bow tie: tall at both ends, two points in the middle; in a few pixels the opposite of an oval.
-    half = 0.10 + 0.40 * np.abs(2 * s - 1)
-    return 0.5 - half, 0.5 + half
+    # A wedge: level above, a point below.
+    return 0.94 * np.abs(2 * s - 1), np.ones_like(s)
 
 
 TALLER, LEAST_HEIGHT, LOWER, UPPER = 1.6, 0.50, 0.35, 0.86

@@ -72,7 +72,7 @@ def recipe(folder: Path) -> tuple[object, ...]:
     return ("--config", folder / "quickstart" / "run" / "config.yaml")
 
 
-def backbones(left_out: str) -> dict[str, str | None]:
+def unseen_backbones(left_out: str) -> dict[str, str | None]:
     """Return the backbones of the models that never train with a modality; None is the quickstart's."""
     blind = f"builtin:clip-small-without-{left_out}"
     return {"without": None} | ({"strictly without": blind} if blind in shipped() else {})
@@ -151,7 +151,7 @@ def main() -> None:
             model, seconds = trained(name, folder, options.seed, ())
             document = evaluated(model, folder, "--scenario", "all", "--rerank")
             report["models"][name] = {"training_seconds": seconds, **whole(document)}
-            for how, blind in backbones(options.leave_out).items():
+            for how, blind in unseen_backbones(options.leave_out).items():
                 model, seconds = trained(name, folder, options.seed, others, blind)
                 unseen = evaluated(model, folder, "--scenario", "unseen")
                 report["models"][f"{name} {how} {options.leave_out}"] = {

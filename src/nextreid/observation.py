@@ -39,7 +39,7 @@ class Sentence:
     evidence: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        """Check the types: a wrong one would surface deep in the tokenizer."""
+        """Check the values: a wrong one would surface deep in the tokenizer, or weigh what it should not."""
         for name in ("group", "text"):
             value = getattr(self, name)
             if not (isinstance(value, str) and value.strip()):

@@ -55,6 +55,7 @@ def test_captions_are_the_sentences_once_each_in_order() -> None:
         ((GENDER, replace(GENDER, value="female")), "row 2.*second value"),
         ((replace(GENDER, confidence=1.7),), "row 1.*1.7"),
         ((replace(GENDER, confidence=float("nan")),), "row 1.*nan"),
+        ((replace(GENDER, sentence=" "),), "row 1.*without a sentence"),
         ((GENDER, replace(AGE, sentence="Another.")), "row 2.*second sentence"),
     ],
 )

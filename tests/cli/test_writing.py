@@ -33,6 +33,18 @@ def test_a_folder_is_asked_before_the_work(tmp_path: Path, monkeypatch: pytest.M
         assert "tmpx7" not in said
 
 
+@pytest.mark.parametrize("held", ['{"format": "nextreid.model/1"}', '{"a": 1}', "[]", "no JSON", ""])
+def test_a_json_file_of_something_else_is_kept(held: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    check_out(path, suffixes=[".json"], replaces="nextreid.results")
+    path.write_text(held)
+    for out in (path, tmp_path / "config.md"):  # a verb may write both
+        with pytest.raises(InputError, match=r"config\.json holds something else.*name another file"):
+            check_out(out, suffixes=[".json", ".md"], replaces="nextreid.results")
+    path.write_text('{"format": "nextreid.results/0"}')
+    check_out(path, suffixes=[".json"], replaces="nextreid.results")
+
+
 def test_a_temporary_name_is_in_no_message(tmp_path: Path) -> None:
     out = tmp_path / "captions.parquet"
 

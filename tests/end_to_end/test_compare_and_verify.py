@@ -166,6 +166,7 @@ def test_options_without_effect_are_refused(data: Path, tmp_path: Path, capsys) 
     for words, message in (
         (["compare"], "nothing to compare"),
         (["compare", str(out)], "alone cannot be compared"),
+        (["compare", str(tmp_path / "none.json")], "no results file"),
         (["compare", str(out), str(out)], "given twice"),
         (["compare", str(out), "--dataset", "RGBNT201"], "no effect without --published"),
         (["compare", "--published"], "add --dataset"),

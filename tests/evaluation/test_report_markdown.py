@@ -83,6 +83,12 @@ def test_the_head_says_what_the_scores_are_of(document):
     assert f"nextreid {__version__}." in head
 
 
+def test_images_left_out_are_said(document):
+    settings = {**document["settings"], "left_out": {"images": 3, "observations": 0, "list": []}}
+    assert "3 images could not be read" in markdown({**document, "settings": settings})
+    assert "could not be read" not in markdown(document)
+
+
 def test_a_plain_result_has_the_table_only(document):
     plain = {**document, "scenarios": {}, "scenarios_left_out": {}}
     assert "##" not in markdown(plain)

@@ -36,7 +36,9 @@ def test_the_choice_depends_on_the_seed_and_not_on_the_order_of_rows():
 def test_too_few_identities_say_what_to_do():
     with pytest.raises(InputError, match=r"10 were seen by two.*val.rule to none"):
         carve_validation(ROWS, count=11)
-    with pytest.raises(InputError, match=r"0 were seen by two"):
+    with pytest.raises(InputError, match=r"0 were seen by two.*fill the column `camera`"):
         carve_validation([Row("a", None), Row("b", "1")], fraction=0.5)
+    with pytest.raises(InputError, match="No training row has an identity"):
+        carve_validation([Row(None, "1"), Row(None, "2")], fraction=0.5)
     with pytest.raises(InputError, match="either"):
         carve_validation(ROWS)

@@ -150,6 +150,8 @@ def _check(rows: Iterable[Slot], source: str) -> None:
         seen.add(key)
         if slot.confidence is not None and not 0.0 <= slot.confidence <= 1.0:
             raise InputError(f"{where}: the confidence {slot.confidence}", allowed="0..1, or nothing")
+        if slot.value != UNFILLED and not slot.sentence.strip():
+            raise InputError(f"{where}: {slot.value!r} without a sentence", allowed="a sentence that says it")
         group = (slot.observation, slot.modality, slot.group)
         if said.setdefault(group, slot.sentence) != slot.sentence:
             raise InputError(f"{where}: a second sentence for {' '.join(group)}", allowed="one a group")

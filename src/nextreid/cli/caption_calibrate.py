@@ -53,7 +53,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.captions.calibration import write_calibration
     from nextreid.captions.truth import read_truth
 
-    check_out(args.out, suffixes=(".json",))
+    check_out(args.out, suffixes=(".json",), replaces="nextreid.calibration")
     schema, answers, _ = read_sets(args.captions, args.model)
     manifest = open_data(
         args.truth, layout=args.layout, on_error="raise", split=args.split, terminal=terminal

@@ -55,7 +55,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _check(args: argparse.Namespace) -> None:
     if args.out:
-        check_out(args.out, suffixes=(".json", ".md"))
+        check_out(args.out, suffixes=(".json", ".md"), replaces="nextreid.comparison")
     for name in ("dataset", "setting"):
         if getattr(args, name) is not None and not args.published:
             raise InputError(f"option --{name} has no effect without --published", do="add --published")

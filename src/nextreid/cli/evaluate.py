@@ -83,7 +83,7 @@ def _run(args: argparse.Namespace, terminal: Terminal) -> int:
         show_protocols(terminal)
         return 0
     check_given(args)
-    check_out(args.out, suffixes=(".json",))
+    check_out(args.out, suffixes=(".json",), replaces="nextreid.results")
     keep_at = place_of_embeddings(args)
     reranking = rerank_settings(args.rerank)
     if args.model:

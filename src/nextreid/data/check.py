@@ -11,13 +11,9 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
+from nextreid.attributes.schema import BUILTIN
 from nextreid.data.check_benchmark import benchmark_findings
-from nextreid.data.check_identities import (
-    camera_findings,
-    identity_findings,
-    kind_findings,
-    query_findings,
-)
+from nextreid.data.check_identities import camera_findings, identity_findings, query_findings
 from nextreid.data.findings import SEVERITIES, Finding, Report, SplitCounts, few
 from nextreid.data.match_rules import Recommended, recommend, rule_named
 from nextreid.data.readable import ImageProbe, probe_images
@@ -58,8 +54,8 @@ def check_manifest(
         *_images(probes),
         *_duplicates(probes),
         *_unpaired(manifest),
+        *_kinds(manifest),
         *identity_findings(manifest),
-        *kind_findings(manifest),
         *camera_findings(manifest, chosen.protocol),
         *query_findings(manifest, chosen.protocol),
         *benchmark_findings(manifest),
@@ -110,6 +106,27 @@ def _doubtful(name: str, near: str, what: str) -> Finding:
         f"The column {name!r} is {what}; the nearest known one is {near!r}",
         "rename the column, if that was meant",
     )
+
+
+def _kinds(manifest: Manifest) -> Iterator[Finding]:
+    """Find kinds that no shipped attribute schema describes, and several kinds in one set."""
+    kinds = Counter(row.kind for row in manifest.rows if row.kind is not None)
+    for kind in sorted(set(kinds) - set(BUILTIN)):
+        yield Finding.about(
+            [row for row in manifest.rows if row.kind == kind],
+            "note",
+            "kind-without-schema",
+            f"{kinds[kind]} rows are of the kind {kind!r}, for which there is no attribute schema",
+            f"write {', '.join(BUILTIN)}, or name a YAML file: --model.schema FILE.yaml in training, "
+            "--schema FILE.yaml for captions",
+        )
+    if len(kinds) > 1:
+        yield Finding(
+            "warning",
+            "several-kinds",
+            f"The rows are of several kinds: {', '.join(f'{k} ({n} rows)' for k, n in kinds.most_common())}",
+            "training takes the schema of the most frequent one: keep one kind a data set",
+        )
 
 
 def _images(probes: Iterable[ImageProbe]) -> Iterator[Finding]:

@@ -1,9 +1,8 @@
-"""What a check says of identities: in both splits, without a name, under one camera, without a match."""
+"""What a check says of identities: in both splits, unnamed, under one or no camera, without a match."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from nextreid.attributes.schema import BUILTIN
 from nextreid.data.findings import Finding, few
 from nextreid.data.layout_draws import FILE, TRIALS
 from nextreid.data.layouts import layout_of
@@ -56,27 +55,6 @@ def identity_findings(manifest: Manifest) -> Iterator[Finding]:
         )
 
 
-def kind_findings(manifest: Manifest) -> Iterator[Finding]:
-    """Yield kinds that no shipped attribute schema describes, and several kinds in one set."""
-    kinds = Counter(row.kind for row in manifest.rows if row.kind is not None)
-    for kind in sorted(set(kinds) - set(BUILTIN)):
-        yield Finding.about(
-            [row for row in manifest.rows if row.kind == kind],
-            "note",
-            "kind-without-schema",
-            f"{kinds[kind]} rows are of the kind {kind!r}, for which there is no attribute schema",
-            f"write {', '.join(BUILTIN)}, or name a YAML file: --model.schema FILE.yaml in training, "
-            "--schema FILE.yaml for captions",
-        )
-    if len(kinds) > 1:
-        yield Finding(
-            "warning",
-            "several-kinds",
-            f"The rows are of several kinds: {', '.join(f'{k} ({n} rows)' for k, n in kinds.most_common())}",
-            "training takes the schema of the most frequent one: keep one kind a data set",
-        )
-
-
 def _clean(manifest: Manifest) -> str:
     """Offer the variant that leaves such test rows out, where the layout has one."""
     layout = layout_of(manifest)
@@ -98,17 +76,18 @@ def camera_findings(manifest: Manifest, protocol: str) -> Iterator[Finding]:
             "There is no column `camera` with values: the protocol cross-camera cannot be used",
             f"evaluate with --protocol {other}, or fill the column",
         )
-    yield from _empty_cameras(manifest)
+    else:
+        yield from _empty_cameras(manifest)
     columns = {"camera", RULES[protocol].column or "camera"} - set(manifest.missing_columns)
     for column in sorted(columns):
         yield from _single(manifest, column)
 
 
 def _empty_cameras(manifest: Manifest) -> Iterator[Finding]:
-    """Yield the test rows that keep a set whose cameras are otherwise known from the usual protocol."""
+    """Yield the test rows that keep a set with cameras from the protocol cross-camera."""
     judged = [row for row in manifest.split("test").rows if row.identity is not None]
     empty = [row for row in judged if row.camera is None]
-    if empty and len(empty) < len(judged):
+    if empty:
         yield Finding.about(
             empty,
             "warning",

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import combinations
+from numbers import Integral
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -201,7 +202,7 @@ class NextReID:
         """Yield observations and their batch on the device; the next batch is read meanwhile."""
         if not observations:
             raise InputError("There is no observation to embed", allowed="at least one")
-        if not isinstance(batch_size, int) or batch_size < 1:
+        if not isinstance(batch_size, Integral) or batch_size < 1:
             raise InputError(f"batch_size is {batch_size!r}", allowed="a whole number, 1 or more")
         starts = range(0, len(observations), batch_size)
 

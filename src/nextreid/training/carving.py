@@ -62,16 +62,16 @@ def carve_validation(
     able = sorted(name for name, seen in cameras.items() if len(seen) >= 2)
     wanted = count if count is not None else max(2, round(float(fraction or 0) * len(cameras)))
     if wanted < 1 or wanted > len(able) or wanted >= len(cameras):
-        none = "val.rule to none (the last epoch is then taken)"
+        last_epoch = "val.rule to none (the last epoch is then taken)"
         if not cameras:
             raise InputError("No training row has an identity", do="fill the column `identity`")
         raise InputError(
             f"{wanted} validation identities of {len(cameras)}, of which {len(able)} were seen by two or "
             "more cameras",
             allowed=f"1 to {min(len(able), len(cameras) - 1)}" if able else None,
-            do=f"set val.fraction accordingly, or {none}"
+            do=f"set val.fraction accordingly, or {last_epoch}"
             if able
-            else f"fill the column `camera`, or set {none}",
+            else f"fill the column `camera`, or set {last_epoch}",
         )
     chosen = numpy_generator(seed, "validation").permutation(len(able))[:wanted]
     identities = frozenset(able[index] for index in chosen)

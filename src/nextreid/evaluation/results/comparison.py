@@ -171,9 +171,9 @@ def options_of(scored: Scored) -> dict[str, Any]:
     settings = {
         key: value
         for key, value in scored.document.get("settings", {}).items()
-        if key not in NOT_OPTIONS and key not in ("layout", "left_out")
+        if key not in NOT_OPTIONS and key != "layout"
     }
-    settings["left_out"] = _left_out(scored.document.get("settings", {}).get("left_out") or {})
+    settings["left_out"] = _left_out(settings.get("left_out") or {})
     options = {"metric": scored.document["metric"], **_flat(settings, "settings.")}
     if scored.config is not None:
         options |= {"training.seed": scored.seed, **_flat(scored.config, "training.")}

@@ -28,7 +28,7 @@ MODALITIES = (RGB, NIR, TIR)
 
 HEADER, DONE = "pack.json", "done.npy"
 
-FORMAT = "nextreid.pack/3"
+FORMAT = "nextreid.pack/5"
 """Raised when worlds are drawn otherwise, too, so that nobody trains on earlier pictures unawares."""
 
 MAPPED = ("pixels", "masks")

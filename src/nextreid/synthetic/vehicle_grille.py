@@ -30,12 +30,23 @@ TALLER, LEAST_HEIGHT, LOWER, UPPER = 1.6, 0.50, 0.35, 0.86
 """How much taller a grille is than the brand's measures, its least height, and the lowest places of its lower
 and upper border (v of the tub): ours, so that pattern and outline outlast 96 rows, above the plate."""
 
+INSET = 0.78
+"""Share of width and height that the pattern fills: ours; the dark ground round it draws the outline."""
+
 EDGES: Mapping[str, Edge] = {"straight": _straight, "rounded": _rounded, "sharp": _sharp}
 """Outline of the grille by the schema's `grille_edges`."""
 
 
 def grille_pieces(
-    shape: BodyShape, tub: Shell, brand: Brand, *, pattern: str, edges: str, height: float, bars: Material
+    shape: BodyShape,
+    tub: Shell,
+    brand: Brand,
+    *,
+    pattern: str,
+    edges: str,
+    height: float,
+    bars: Material,
+    frame: Material,
 ) -> tuple[Piece, ...]:
     """Return the grille: dark ground, frame and pattern.
 
@@ -46,6 +57,7 @@ def grille_pieces(
         edges: a `grille_edges`.
         height: the vehicle's own factor, about 1.
         bars: material of the pattern.
+        frame: material of the frame.
     """
     edge = EDGES[edges]
     width, low, high = brand.grille
@@ -57,10 +69,10 @@ def grille_pieces(
     pieces = []
     for u in halves:
         rim = patch(
-            tub, u=(u[0] - 0.08, u[1] + 0.08), v=(low - 0.05, high + 0.04), offset=0.010, lines=11, edge=edge
+            tub, u=(u[0] - 0.08, u[1] + 0.08), v=(low - 0.07, high + 0.06), offset=0.010, lines=11, edge=edge
         )
         ground = patch(tub, u=u, v=(low, high), offset=0.018, lines=11, edge=edge)
-        pieces += [Piece("grille", rim, CHROME, "nose"), Piece("grille", ground, SEAM, "grille")]
+        pieces += [Piece("grille", rim, frame, "nose"), Piece("grille", ground, SEAM, "grille")]
         pieces.append(
             Piece("grille", chips(tub, _pattern(pattern, u, (low, high), edge), 0.024), bars, "bars")
         )
@@ -81,6 +93,7 @@ def _pattern(pattern: str, u: tuple[float, float], v: tuple[float, float], edge:
     else:
         cells = _hexagons(columns, 2)
     s, t = cells[..., 0], cells[..., 1]
+    s, t = 0.5 + INSET * (s - 0.5), 0.5 + INSET * (t - 0.5)
     low, high = edge(np.clip(s, 0, 1))
     place = v[0] + (v[1] - v[0]) * (low + (high - low) * np.clip(t, 0.02, 0.98))
     return np.stack([u[0] + (u[1] - u[0]) * s, place], axis=-1)
@@ -105,21 +118,31 @@ def _hexagons(columns: int, rows: int) -> Array:
 
 
 def emblem_pieces(shape: BodyShape, tub: Shell, brand: Brand) -> tuple[Piece, ...]:
-    """Return the emblems on their dark ground: in the grille's upper half, and on the tail."""
+    """Return the emblems on their dark ground: upright on the nose, above the grille, and on the tail.
+
+    In the grille, where makers put them, they would hide its outline at this size. Whoever sees the one on
+    the nose from behind sees a piece of body: its back.
+    """
     radius = 0.13  # metres: about seven pixels of a 192-pixel crop; makers' are 6 to 10 cm (ours)
-    _, low, high = brand.grille
-    reach = radius * emblem_ground(brand)[..., 1].max()
-    tall = shape.nose - shape.ground
-    places = [(0.0, min(0.35 * low + 0.65 * high, 0.95 - reach / tall), 0.042)]  # u, v, standing out
+    ground = radius * emblem_ground(brand)
+    reach = ground[..., 1].max()
+    level, foot = 0.65, 0.97  # v where the nose is upright, and v that the emblem stands on
+    up = (foot - level) * (shape.nose - shape.ground) + reach
+    places = [(0.0, level, 0.03, np.array([0.0, up]))]  # u, v, standing out, metres right and up from there
     if shape.box is None:
-        places.append((5.0, min(0.80, 0.95 - reach / (shape.tail - shape.ground)), 0.026))
-    grounds = [badge(tub, u, v, radius * emblem_ground(brand), out) for u, v, out in places]
+        places.append((5.0, min(0.80, 0.95 - reach / (shape.tail - shape.ground)), 0.026, np.zeros(2)))
+    grounds = [badge(tub, u, v, ground + away, out) for u, v, out, away in places]
     emblems = [
-        badge(tub, u, v, radius * polygons, out + 0.006)
-        for u, v, out in places
+        badge(tub, u, v, radius * polygons + away, out + 0.006)
+        for u, v, out, away in places
         for polygons in emblem_polygons(brand)
     ]
-    return (Piece("emblem", join(*grounds), SEAM, "nose"), Piece("emblem", join(*emblems), CHROME, "nose"))
+    u, v, out, away = places[0]
+    return (
+        Piece("emblem", join(*grounds), SEAM, "nose"),
+        Piece("emblem", join(*emblems), CHROME, "nose"),
+        Piece("body", badge(tub, u, v, ground[:, ::-1] + away, out - 0.006), SEAM, "nose"),
+    )
 
 
 def plate_pieces(

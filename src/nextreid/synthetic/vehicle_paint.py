@@ -105,6 +105,14 @@ def scratched(detail: VehicleDetail, own: Colour) -> Material:
     )
 
 
+def frame(detail: VehicleDetail) -> Material:
+    """Return what a grille is framed with: chrome on dark paint, black on bright, in each spectrum."""
+    level = 0.012 if _is_bright(detail.paint) else 0.62
+    return Material(
+        "frame", (level, level, level), nir=_other(detail.paint_nir, 0.03, 0.66), emissivity=0.55, gloss=0.4
+    )
+
+
 def film(detail: VehicleDetail) -> Material:
     """Return what the decal is made of; as emissive as paint, so that the thermal picture has no decal."""
     return Material(

@@ -181,6 +181,9 @@ def test_a_run_is_told_from_its_model_folder(tmp_path):
         NextReID.from_pretrained("builtin:clip-small")
     with pytest.raises(InputError, match="no model folder"):
         NextReID.from_pretrained(tmp_path / "nosuch")
+    for nothing in (None, ""):
+        with pytest.raises(InputError, match=r"folder=.*RUN/model"):
+            NextReID.from_pretrained(nothing)
 
 
 def test_a_caption_of_an_unknown_group_is_an_error(reid):

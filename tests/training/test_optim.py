@@ -85,6 +85,8 @@ def test_origins_are_those_of_the_design():
     assert Schedule(scratch, epochs=40, steps_per_epoch=3).warmup_epochs == 2
     assert settings_for("clip", rate=1e-3, optimizer=None).rate == 1e-3
     assert settings_for("scratch", warmup_epochs=0.5).warmup_epochs == 0.5
+    with pytest.raises(InputError, match=r"warmup_share=1.5.*0 to 1"):
+        settings_for("scratch", warmup_share=1.5)
     with pytest.raises(InputError, match="clip, builtin, scratch"):
         settings_for("imagenet")
 

@@ -147,9 +147,11 @@ def _say(job: "TrainingJob", config: Config, terminal: Terminal, device: str) ->
 
 def _run(args: argparse.Namespace, terminal: Terminal) -> int:
     from nextreid.cli.reading import open_data
+    from nextreid.cli.writing import check_out_folder
     from nextreid.training.run import check_run_folder
 
     config = _config(args)
+    check_out_folder(args.out)
     if not terminal.silent:  # the first of several processes has begun the run when the others come here
         check_run_folder(args.out, resume=args.resume)
     opened = open_data(

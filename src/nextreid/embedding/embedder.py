@@ -88,6 +88,8 @@ class NextReID:
         Raises:
             InputError: not a model folder, a damaged one, or no such device.
         """
+        if not isinstance(folder, (str, Path)) or not str(folder):
+            raise InputError(f"folder={folder!r}", allowed="the path of a model folder, as RUN/model")
         check_model_folder(Path(folder))
         return cls(load_model(folder), device=device)
 

@@ -115,7 +115,14 @@ def fit(
     train = {"seed": seed, "epochs": epochs, "p": p, "k": k, "accumulate": accumulate, "precision": precision}
     _check_counts(devices=devices, nodes=nodes, epochs=epochs, accumulate=accumulate, log_every=log_every,
                   validate_every=validate_every)  # fmt: skip
-    batches = IdentitySampler(data.labels, identities=p, instances=k, seed=seed).batches_per_epoch
+    if (warmup := optim.warmup_epochs) is not None and warmup > epochs:
+        raise InputError(
+            f"optim.warmup_epochs={warmup:g} with train.epochs={epochs}",
+            allowed=f"at most {epochs}: the rate would still be rising when training ends",
+        )
+    batches = IdentitySampler(
+        data.labels, identities=p, instances=k, seed=seed, world=devices * nodes
+    ).batches_per_epoch
     plan = Plan(
         total=epochs * batches // accumulate, accumulate=accumulate, batches_per_epoch=batches,
         observations=p * k, checkpoint_every=checkpoint_every, log_every=log_every,

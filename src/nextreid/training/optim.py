@@ -57,6 +57,8 @@ class OptimSettings:
             value = getattr(self, name)
             if value is not None and not 0 <= value < float("inf"):
                 raise InputError(f"optim.{name}={value}", allowed="a finite number >= 0")
+        if self.warmup_share > 1:
+            raise InputError(f"optim.warmup_share={self.warmup_share}", allowed="a share, 0 to 1")
 
 
 ORIGINS: Mapping[str, OptimSettings] = {

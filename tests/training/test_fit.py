@@ -273,7 +273,7 @@ def test_options_that_cannot_be_are_errors(tmp_path):
         ({"epochs": 0}, "train.epochs=0"),
         ({"accumulate": 100}, r"train.accumulate=100"),
         ({"precision": "fp16"}, "train.precision"),
-        ({"optim": OptimSettings(warmup_epochs=3), "epochs": 2}, r"warmup_epochs=3 .*train.epochs=2.*at most 2"),
+        ({"optim": OptimSettings(warmup_epochs=3), "epochs": 2}, r"warmup_epochs=3 .*epochs=2.*at most 2"),
         ({"devices": 7}, r"on 7 processes.*train.p, train.k or the number of devices"),
         ({"weights": LossWeights(auxiliary={"depth": 1.0})}, r"loss.depth=1.0"),
     ):

@@ -228,3 +228,11 @@ def test_what_is_not_possible_is_said_and_nothing_is_written(tmp_path, data, wor
     assert main(["evaluate", *given, "--protocol", "cross-camera", "--quiet", *words]) == 2
     assert message in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_model_for_another_kind_of_object_is_remarked_on(tmp_path, data, model, capsys):
+    table = data / "manifest.csv"
+    head, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([head + ",kind", *(row + ",vehicle" for row in rows)]) + "\n")
+    evaluate(tmp_path, data, "--model", model)
+    assert "made for person observations; these are vehicle observations" in capsys.readouterr().err

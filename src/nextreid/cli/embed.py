@@ -103,6 +103,12 @@ def say_what_runs(loaded: Loaded, args: argparse.Namespace, terminal: Terminal, 
     )
     terminal.remark(f"data: {manifest.source} ({len(manifest)} observations, sha256 {manifest.sha256[:12]})")
     terminal.remark(f"captions: {loaded.captions.source}{_label(loaded.captions)}")
+    kind = str(architecture.schema["kind"])
+    kinds = sorted({row.kind for row in manifest.rows if row.kind})
+    if kinds and kind not in kinds:
+        terminal.warn(
+            f"The model was made for {kind} observations; these are {', '.join(kinds)} observations."
+        )
 
 
 def warn_of_unseen(reader: "NextReID", shown: Sequence[str], terminal: Terminal) -> tuple[str, ...]:

@@ -71,13 +71,14 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
 
 
 def _probe(args: argparse.Namespace, terminal: Terminal) -> int:
-    from nextreid.embedding.reader_source import load_reader
+    from nextreid.embedding.reader_source import is_model_folder, load_reader
     from nextreid.evaluation.probe.data import check_data
     from nextreid.evaluation.probe.probe import ProbeSettings, probe
     from nextreid.evaluation.probe.report import probe_document, write_document, write_markdown
     from nextreid.evaluation.results.provenance import Source
 
     _check_folder(args.out)
+    is_model_folder(args.model)  # the folder of a run is told before images are read
     split = None if args.split == "all" else args.split
     opened = open_data(args.data, layout=args.layout, on_error=args.on_error, split=split, terminal=terminal)
     manifest, schema = opened.manifest, _schema(args.schema, opened.manifest)

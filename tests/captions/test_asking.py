@@ -246,7 +246,8 @@ def test_progress_tells_rate_cost_and_time_left(tmp_path: Path) -> None:
 
 
 INTERRUPTED = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 sys.path.insert(0, {folder!r})
 from test_asking import Made, run
 from pathlib import Path

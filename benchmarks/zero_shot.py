@@ -113,8 +113,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.seed in PRETRAINING_SEEDS:
         parser.error(f"--seed {options.seed}: pretraining's own seeds are no test")
-    other = "" if options.seed == SEED else f" --seed {options.seed}"
-    out = options.out or RESULTS / f"zero_shot{other and f'_{options.seed}'}.json"
+    usual = options.seed == SEED
+    out = options.out or RESULTS / ("zero_shot.json" if usual else f"zero_shot_{options.seed}.json")
     models = options.model or ["builtin:clip-small"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.worlds or Path(temporary)
@@ -123,7 +123,7 @@ def main() -> None:
         report: dict[str, Any] = {
             "command": "python benchmarks/zero_shot.py "
             + " ".join(f"--model {name}" for name in models)
-            + other,
+            + ("" if usual else f" --seed {options.seed}"),
             "worlds": worlds,
             "models": {},
         }

@@ -14,6 +14,7 @@ from nextreid.synthetic.raycast import assemble, cast
 from nextreid.synthetic.vehicle import VEHICLE_EVIDENCE, build_vehicle, describe_vehicle
 from nextreid.synthetic.vehicle_brands import BRANDS, emblem_polygons
 from nextreid.synthetic.vehicle_identities import VehicleIdentity, sample_vehicle_identities
+from nextreid.synthetic.vehicle_paint import grille_frame
 from nextreid.synthetic.vehicle_shapes import SHAPES
 
 SCHEMA = load_schema("vehicle")
@@ -261,3 +262,19 @@ def test_geometry_is_shared_and_read_only() -> None:
     parts = build_vehicle(a_vehicle(), STATE)
     with pytest.raises(ValueError, match="read-only"):
         parts[0].vertices[0, 0] = 1.0
+
+
+def test_the_frame_of_a_grille_stands_out_from_the_paint_in_each_spectrum() -> None:
+    detail = a_vehicle().detail_of
+    for level in (0.02, 0.2, 0.3, 0.8):
+        for nir in (0.05, 0.2, 0.3, 0.7):
+            material = grille_frame(replace(detail, paint=(level, level, level), paint_nir=nir))
+            assert abs(material.albedo[0] - level) > 0.2
+            assert abs(material.nir - nir) > 0.2
+
+
+def test_scratches_are_on_both_flanks() -> None:
+    parts = build_vehicle(a_vehicle(wear="used"), STATE)
+    sides = [p.vertices[:, 1] for p in parts if p.material.name == "primer"]
+    assert min(y.min() for y in sides) < -0.5
+    assert max(y.max() for y in sides) > 0.5

@@ -36,8 +36,8 @@ from nextreid.synthetic.vehicle_paint import (
     STEEL,
     box_wall,
     film,
-    frame,
     glass,
+    grille_frame,
     metal,
     paint,
     plate,
@@ -234,7 +234,7 @@ def _face_pieces(words: Mapping[str, str], detail: VehicleDetail, shape: BodySha
             edges=words["grille_edges"],
             height=detail.grille_height,
             bars=CHROME if detail.grille_bright else STEEL,
-            frame=frame(detail),
+            frame=grille_frame(detail),
         ),
         *emblem_pieces(shape, tub, brand),
     ]

@@ -105,7 +105,7 @@ def scratched(detail: VehicleDetail, own: Colour) -> Material:
     )
 
 
-def frame(detail: VehicleDetail) -> Material:
+def grille_frame(detail: VehicleDetail) -> Material:
     """Return what a grille is framed with: chrome on dark paint, black on bright, in each spectrum."""
     level = 0.012 if _is_bright(detail.paint) else 0.62
     return Material(

@@ -9,6 +9,9 @@ from PIL import Image
 
 from nextreid.cli.main import main
 from nextreid.cli.model import FILES
+from nextreid.model.backbone import load_clip
+from nextreid.model.clip_folder import save_clip
+from nextreid.model.pretraining_notes import PretrainingNotes
 
 SMALL = ["--model", "builtin:tiny", "--size", "64x32", "--sentences", "8", "--least", "2"]
 ALL = ["--split", "all", "--seed", "5"]
@@ -117,6 +120,32 @@ def test_some_modalities_and_the_test_split(world: Path, tmp_path: Path, capsys)
     assert any(row["position"] is not None for row in document["pointing"])
     assert main([*words[:-1], "sonar"]) == 2
     assert "rgb, nir, tir" in capsys.readouterr().err
+
+
+def test_it_says_what_the_weights_never_saw(world: Path, probed: Path, tmp_path: Path, capsys) -> None:
+    assert json.loads((probed / "probe.json").read_text())["model"]["saw"] == []
+    notes = PretrainingNotes(
+        command="nextreid pretrain --out clip --leave-out tir",
+        seed=0,
+        steps=1,
+        images_seen=1,
+        seconds=1.0,
+        hardware="none",
+        versions={},
+        worlds=[{"kind": "person", "modalities": ["rgb", "nir", "tir"]}],
+        left_out="tir",
+        class_token_only=False,
+        settings={},
+    )
+    clip = load_clip("builtin:tiny", corpus=["a red jacket"])
+    blind = save_clip(clip, tmp_path / "clip", half=True, notes=notes)
+    words = ["--data", str(world), "--out", str(tmp_path), "--size", "64x32", "--sentences", "8"]
+    assert main(["model", "probe", "--model", str(blind), *words]) == 0
+    assert f"The weights of {blind} never saw an image of tir." in capsys.readouterr().err
+    assert json.loads((tmp_path / "probe.json").read_text())["model"]["saw"] == ["rgb", "nir"]
+    assert "The weights were made from rgb, nir images." in (tmp_path / "probe.md").read_text()
+    assert main(["model", "probe", "--model", str(blind), *words, "--modalities", "rgb,nir"]) == 0
+    assert "never saw" not in capsys.readouterr().err
 
 
 def test_no_picture_of_an_earlier_probe_is_left(world: Path, tmp_path: Path) -> None:

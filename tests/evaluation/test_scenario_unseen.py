@@ -9,11 +9,13 @@ from nextreid.embedding.embeddings import Embeddings
 from nextreid.errors import InputError
 from nextreid.evaluation.scenarios.scenario import NotPossibleError
 from nextreid.evaluation.scenarios.unseen import again, run, section
+from nextreid.model.pretrained import Pretrained
 
 
 def model(modalities, origin="builtin", **notes):
     """What the scenario asks of a model."""
-    return SimpleNamespace(modalities=modalities, pretrained=SimpleNamespace(origin=origin, notes=notes))
+    pretrained = Pretrained(model=None, architecture=None, origin=origin, notes=notes)
+    return SimpleNamespace(modalities=modalities, pretrained=pretrained)
 
 
 @pytest.mark.parametrize("partial", [False, True])

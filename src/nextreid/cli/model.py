@@ -90,7 +90,7 @@ def _probe(args: argparse.Namespace, terminal: Terminal) -> int:
     loaded = load_reader(
         args.model, schema=schema, size=args.size, device=args.device, seed=seed, batch_size=args.batch_size
     )
-    _say_what_runs(loaded, opened, terminal, schema.kind)
+    _say_what_runs(loaded, opened, terminal, schema.kind, modalities)
     found = probe(loaded.reader, data, modalities, settings=settings, progress=terminal.progress)
     document = probe_document(
         found,
@@ -121,6 +121,7 @@ def model_entry(loaded: "LoadedReader") -> dict[str, Any]:
         "form": loaded.form,
         "origin": loaded.origin,
         "kind": loaded.kind,
+        "saw": None if loaded.saw is None else list(loaded.saw),
         "sha256": loaded.sha256,
         "size": list(loaded.reader.size),
         "grid": list(loaded.reader.grid),
@@ -181,7 +182,9 @@ def _data(args: argparse.Namespace, manifest: "Manifest", schema: "Schema") -> "
     return ProbeData(rows, schema, manifest.split(other).rows if other else (), truth, captions)
 
 
-def _say_what_runs(loaded: "LoadedReader", opened: Opened, terminal: Terminal, kind: str) -> None:
+def _say_what_runs(
+    loaded: "LoadedReader", opened: Opened, terminal: Terminal, kind: str, modalities: tuple[str, ...]
+) -> None:
     reader, manifest = loaded.reader, opened.manifest
     terminal.remark(
         f"model: {loaded.source} ({loaded.form}, {ORIGINS[loaded.origin]} {loaded.sha256[:12]}, "
@@ -190,6 +193,8 @@ def _say_what_runs(loaded: "LoadedReader", opened: Opened, terminal: Terminal, k
     terminal.remark(f"data: {manifest.source} ({len(manifest)} observations, sha256 {manifest.sha256[:12]})")
     if loaded.origin == "scratch" and loaded.form == "clip":
         terminal.warn(f"The weights of {loaded.source} are random: expect chance.")
+    elif loaded.saw is not None and (unseen := [name for name in modalities if name not in loaded.saw]):
+        terminal.warn(f"The weights of {loaded.source} never saw an image of {', '.join(unseen)}.")
     if loaded.kind not in (None, kind):
         terminal.warn(f"The model was made for {loaded.kind} observations; these are {kind} observations.")
 

@@ -30,6 +30,7 @@ class LoadedReader:
         form: "clip", or "nextreid" for a trained model folder.
         origin: where the backbone's weights came from: "clip", "builtin", "scratch" (random).
         kind: what a trained model was made for; None for a bare CLIP.
+        saw: the modalities whose images made the weights, none for random ones; None where not known.
         sha256: of the weights in memory, by name, as float32.
     """
 
@@ -38,6 +39,7 @@ class LoadedReader:
     form: Literal["clip", "nextreid"]
     origin: str
     kind: str | None
+    saw: tuple[str, ...] | None
     sha256: str
 
 
@@ -72,11 +74,16 @@ def load_reader(
                 f"An input size is given for {source}", allowed="the size that a trained model has of its own"
             )
         model = NextReID.from_pretrained(source, device=device)
-        architecture = model.pretrained.architecture
-        reader = ImageTextReader.from_model(model, batch_size=batch_size)
-        kind = str(architecture.schema["kind"])
+        pretrained = model.pretrained
+        before = pretrained.backbone_saw
         return LoadedReader(
-            reader, str(source), "nextreid", model.pretrained.origin, kind, _weights(model.model)
+            reader=ImageTextReader.from_model(model, batch_size=batch_size),
+            source=str(source),
+            form="nextreid",
+            origin=pretrained.origin,
+            kind=str(pretrained.architecture.schema["kind"]),
+            saw=None if before is None else tuple(dict.fromkeys((*before, *model.modalities))),
+            sha256=_weights(model.model),
         )
     clip = load_clip(source, corpus=schema_sentences(schema), seed=seed)
     side = int(clip.model.config.vision_config.image_size)
@@ -90,7 +97,15 @@ def load_reader(
             allowed="at least 2x2",
             do="name a larger size",
         )
-    return LoadedReader(reader, str(source), "clip", clip.origin, None, _weights(clip.model))
+    return LoadedReader(
+        reader=reader,
+        source=str(source),
+        form="clip",
+        origin=clip.origin,
+        kind=None,
+        saw=clip.saw,
+        sha256=_weights(clip.model),
+    )
 
 
 def is_model_folder(source: str | Path) -> bool:

@@ -47,6 +47,14 @@ class Pretrained:
     origin: str
     notes: Mapping[str, Any]
 
+    @property
+    def backbone_saw(self) -> tuple[str, ...] | None:
+        """The modalities that its backbone's weights were made from; None where that is not known."""
+        saw = self.notes.get("backbone_saw")
+        if saw is None:
+            return () if self.origin == "scratch" else None
+        return tuple(saw)
+
 
 def save_model(pretrained: Pretrained, folder: str | Path) -> Path:
     """Write a model folder; an existing one is replaced only when the new one is complete."""

@@ -265,6 +265,7 @@ def write_markdown(document: Mapping[str, Any], out: Path) -> Path:
         "",
         f"Weights {model['sha256'][:12]} ({model['origin']}), input {model['size'][0]}x{model['size'][1]}; "
         f"{data['kind']}, split {data['split']}: {images}; seed {document['seed']}. Percent.",
+        _seen(model["saw"]),
     ]
     sections = (
         ("attributes", "Attributes", READING["attributes"], attribute_table),
@@ -280,6 +281,12 @@ def write_markdown(document: Mapping[str, Any], out: Path) -> Path:
     with written_whole(out) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return out
+
+
+def _seen(saw: Sequence[str] | None) -> str:
+    if saw is None:
+        return "Which modalities the weights were made from is not known."
+    return f"The weights were made from {', '.join(saw) or 'no'} images."
 
 
 def _mean_cell(values: Values) -> str:

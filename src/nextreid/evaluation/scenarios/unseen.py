@@ -87,11 +87,11 @@ def run(context: ScenarioContext) -> dict[str, Any]:
         NotPossibleError: embeddings from a file, a model trained with all of them or with none.
     """
     model = _model_of(context)
-    notes = model.pretrained.notes
-    saw = notes.get("backbone_saw")
-    if saw is None and model.pretrained.origin == "scratch":
-        saw = []  # random weights
-    backbone = {"name": notes.get("backbone"), "saw": saw}
+    saw = model.pretrained.backbone_saw
+    backbone = {
+        "name": model.pretrained.notes.get("backbone"),
+        "saw": None if saw is None else list(saw),
+    }
     return run_as_trained(context, known=tuple(model.modalities), backbone=backbone)
 
 
